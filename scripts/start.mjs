@@ -1,0 +1,41 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { constants } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { failWith } from "./fail.mjs";
+import { prepare, root } from "./prepare.mjs";
+
+const node = await prepare().catch((error) => failWith(error.message));
+const envFile = join(root, ".env");
+const guard = pathToFileURL(join(root, "scripts", "stop-with-parent.mjs")).href;
+const server = spawn(
+  node,
+  [
+    "--conditions=@sotto/source",
+    ...(existsSync(envFile) ? [`--env-file=${envFile}`] : []),
+    `--import=${guard}`,
+    join(root, "apps", "server", "src", "main.ts"),
+    ...process.argv.slice(2),
+  ],
+  {
+    cwd: root,
+    env: { ...process.env, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, ".cache", "compile") },
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    // Ctrl-C reaches the whole foreground group, and npm passes it on once more. In a group of its own the
+    // server sees only what is forwarded here, once.
+    detached: process.platform !== "win32",
+  },
+);
+
+const repeatMs = 1_000;
+let forwardedAt = Number.NEGATIVE_INFINITY;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => {
+    if (performance.now() - forwardedAt < repeatMs) return;
+    forwardedAt = performance.now();
+    server.kill(signal === "SIGHUP" ? "SIGTERM" : signal);
+  });
+}
+server.once("error", (error) => failWith(`The server could not be started: ${error.message}`));
+server.once("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));

@@ -1,0 +1,28 @@
+import { defineConfig } from "vitest/config";
+
+// Workspace packages are tested as sources; `module` and `node` are what Vite uses for a server by itself.
+const conditions = ["@sotto/source", "module", "node"];
+const shared = {
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+};
+
+export default defineConfig({
+  test: {
+    environment: "node",
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    projects: [
+      { ...shared, test: { name: "packages", include: ["packages/*/src/**/*.test.ts"] } },
+      { ...shared, test: { name: "scripts", include: ["scripts/**/*.test.mjs"], testTimeout: 120_000 } },
+      {
+        ...shared,
+        test: {
+          name: "server",
+          include: ["apps/*/src/**/*.test.ts", "apps/*/test/**/*.test.ts"],
+          globalSetup: "apps/server/test/global-setup.ts",
+        },
+      },
+    ],
+  },
+});
