@@ -1,0 +1,203 @@
+/** Whoever carries an envelope may change anything about it; every change must be a typed refusal. */
+import { randomUUID } from "node:crypto";
+import {
+  type SealedBodyParts,
+  decodeBase64url,
+  encodeBase64url,
+  encodeCbor,
+  parseSealedBody,
+  parseWrap,
+  sealedHeaderItems,
+  sealedLimits,
+} from "@sotto/schema";
+import { beforeAll, describe, expect, it } from "vitest";
+import { openContent, sealContent } from "./content.ts";
+import { type TestDevice, codeOf, flip, newDevice, now, sendOne } from "./fixtures.ts";
+import { type OpenEnvelopeInput, openEnvelope } from "./open-envelope.ts";
+import { encodePayload } from "./payload.ts";
+import { ed25519Sign, randomBytes, sha256 } from "./primitives.ts";
+import { sealWrap } from "./wrap.ts";
+
+let alice: TestDevice, bob: TestDevice, carol: TestDevice, sent: OpenEnvelopeInput, parts: SealedBodyParts;
+
+const open = (changes: Partial<OpenEnvelopeInput> = {}) => codeOf(openEnvelope({ ...sent, ...changes }));
+const partsOf = (body: string): SealedBodyParts => parseSealedBody(body) ?? expect.fail("not sealed");
+
+/** A body of altered parts, well-formed. */
+function rebuild(changes: Partial<SealedBodyParts>): string {
+  const { header, iv, keyCommit, ct } = { ...parts, ...changes };
+  return encodeBase64url(encodeCbor([sealedHeaderItems(header), iv, keyCommit, ct]));
+}
+
+beforeAll(async () => {
+  [alice, bob, carol] = await Promise.all([newDevice(), newDevice(), newDevice()]);
+  sent = await sendOne(alice, bob);
+  parts = partsOf(sent.body);
+});
+
+describe("one changed bit", () => {
+  it("anywhere in the body is refused", async () => {
+    const codes = await Promise.all(
+      Array.from(parts.bytes, (_, at) => open({ body: encodeBase64url(flip(parts.bytes, at)) })),
+    );
+    expect(new Set(codes)).not.toContain("opened");
+    expect(new Set(codes)).toContain("wrap_rejected");
+  });
+
+  it("anywhere in the wrap is refused, for signed and for basic senders", async () => {
+    const basic = await sendOne(await newDevice({ basic: true }), bob);
+    for (const envelope of [sent, basic]) {
+      const bytes = decodeBase64url(envelope.wrap);
+      const codes = Array.from(bytes, (_, at) =>
+        codeOf(openEnvelope({ ...envelope, wrap: encodeBase64url(flip(bytes, at)) })),
+      );
+      const found = new Set(await Promise.all(codes));
+      expect([...found].sort()).toEqual(["no_key", "unsupported_kem", "wrap_malformed", "wrap_rejected"]);
+    }
+  });
+
+  it("in iv, commitment, ciphertext or AAD is refused by the content layer itself, without the wrap's help", async () => {
+    const contentKey = { cek: randomBytes(32), messageId: randomUUID() };
+    const { headerBytes, iv } = parts;
+    const inner = { payload: randomBytes(40), signature: randomBytes(64) };
+    const sealed = { headerBytes, iv, ...(await sealContent(inner, { contentKey, iv, headerBytes })) };
+    expect(await openContent(sealed, contentKey)).toEqual(inner);
+    const expected = { headerBytes: "content_rejected", iv: "content_rejected", ct: "content_rejected", keyCommit: "commitment_mismatch" };
+    for (const name of ["headerBytes", "iv", "ct", "keyCommit"] as const) {
+      for (const at of sealed[name].keys()) {
+        expect(await codeOf(openContent({ ...sealed, [name]: flip(sealed[name], at) }, contentKey))).toBe(expected[name]);
+      }
+    }
+    for (const at of contentKey.cek.keys()) {
+      const other = { ...contentKey, cek: flip(contentKey.cek, at) };
+      expect(await codeOf(openContent(sealed, other))).toBe("commitment_mismatch");
+    }
+    expect(await codeOf(openContent(sealed, { ...contentKey, messageId: randomUUID() }))).toBe("commitment_mismatch");
+  });
+});
+
+describe("what belongs to another place", () => {
+  it("claims that differ from the header", async () => {
+    const claim = (changes: object) => open({ claims: { ...sent.claims, ...changes } });
+    expect(await open()).toBe("opened");
+    expect(await claim({ conversationId: randomUUID() })).toBe("wrong_conversation");
+    expect(await claim({ senderUserId: randomUUID() })).toBe("wrong_sender");
+    expect(await claim({ senderDeviceId: randomUUID() })).toBe("wrong_device");
+    expect(await claim({ messageId: randomUUID() })).toBe("wrong_message");
+  });
+
+  it("a header rewritten to fit false claims", async () => {
+    const conversationId = randomUUID();
+    const body = rebuild({ header: { ...parts.header, conversationId } });
+    expect(await open({ body, claims: { ...sent.claims, conversationId } })).toBe("wrap_rejected");
+  });
+
+  it("a wrap of another device, or of another message", async () => {
+    const devices = [bob.published, carol.published];
+    const toCarol = await sendOne(alice, carol, { devices });
+    expect(await open({ wrap: toCarol.wrap })).toBe("no_key");
+    expect(await open({ wrap: (await sendOne(alice, bob, { devices })).wrap })).toBe("wrap_rejected");
+    const copy = { ...bob.keys, deviceId: randomUUID() };
+    expect(await open({ keys: copy })).toBe("wrap_rejected");
+    expect(await open({ keys: carol.keys })).toBe("no_key");
+    expect(await open({ wrap: "" })).toBe("not_addressed");
+  });
+
+  it("a verified device that is not the sender", async () => {
+    expect(await open({ sender: carol.verified })).toBe("wrong_sender");
+    const { userId } = alice.keys;
+    const sibling = await newDevice({ userId });
+    expect(await open({ sender: sibling.verified })).toBe("wrong_device");
+  });
+});
+
+describe("a forged sender", () => {
+  it("who holds the content key but not the identity key", async () => {
+    // Carol received Alice's message and re-seals it to Bob as if from Alice.
+    const forged = await sendOne({ ...carol, keys: { ...carol.keys, userId: alice.keys.userId, deviceId: alice.keys.deviceId } }, bob);
+    expect(await codeOf(openEnvelope({ ...forged, sender: alice.verified }))).toBe("signature_invalid");
+  });
+
+  it("who forwards a signed payload under a header of their own", async () => {
+    const payload = encodePayload({ kind: "text", text: "yes", sentAtMs: now });
+    const signature = await ed25519Sign(payload, carol.keys.dik?.privateKey ?? expect.fail());
+    expect(await resealed({ payload, signature })).toBe("signature_invalid");
+  });
+
+  it("who leaves the signature out", async () => {
+    const payload = encodePayload({ kind: "text", text: "yes", sentAtMs: now });
+    expect(await resealed({ payload, signature: null })).toBe("signature_invalid");
+  });
+
+  it("whose bundle was swapped for a bare key, or back", async () => {
+    const [key] = alice.keys.hpkeKeys;
+    const { userId, deviceId } = alice.keys;
+    const publicKey = key?.pair.publicKeyBytes ?? expect.fail();
+    expect(await open({ sender: { kind: "bare", userId, deviceId, kid: key?.kid ?? "", publicKey } })).toBe("wrap_rejected");
+    const basic = await newDevice({ basic: true });
+    const fromBasic = await sendOne(basic, bob);
+    const { userId: basicUser, deviceId: basicDevice } = basic.keys;
+    const sender = { ...alice.verified, userId: basicUser, deviceId: basicDevice };
+    expect(await codeOf(openEnvelope({ ...fromBasic, sender }))).toBe("wrap_rejected");
+  });
+
+  it("who has another bare key", async () => {
+    const [one, other] = await Promise.all([newDevice({ basic: true }), newDevice({ basic: true })]);
+    const envelope = await sendOne(one, bob);
+    const sender = { ...other.verified, userId: one.keys.userId, deviceId: one.keys.deviceId };
+    expect(await codeOf(openEnvelope({ ...envelope, sender }))).toBe("wrap_rejected");
+  });
+});
+
+/** Seals chosen content for Bob under Alice's header, as someone could who is no better than Bob. */
+async function resealed(inner: { payload: Uint8Array<ArrayBuffer>; signature: Uint8Array<ArrayBuffer> | null }): Promise<string> {
+  const cek = randomBytes(32);
+  const { header, headerBytes, iv } = parts;
+  const content = await sealContent(inner, { contentKey: { cek, messageId: header.messageId }, iv, headerBytes });
+  return open(await addressed(rebuild(content), cek));
+}
+
+async function addressed(body: string, cek: Uint8Array<ArrayBuffer>): Promise<{ body: string; wrap: string }> {
+  const bodyHash = await sha256(decodeBase64url(body));
+  const wrap = await sealWrap(cek, { recipient: bob.verified, sender: alice.keys, bodyHash, now });
+  return { body, wrap: wrap ?? "" };
+}
+
+describe("a sender who cheats", () => {
+  it("cannot make one body open with two keys", async () => {
+    expect(await open(await addressed(sent.body, randomBytes(32)))).toBe("commitment_mismatch");
+  });
+
+  it("cannot sneak in content that is not padded, not CBOR or of a broken kind", async () => {
+    const sign = async (payload: Uint8Array<ArrayBuffer>) => {
+      const message = encodeCbor(["sealed/v1/sig", sealedHeaderItems(parts.header), payload]);
+      return { payload, signature: await ed25519Sign(message, alice.keys.dik?.privateKey ?? expect.fail()) };
+    };
+    expect(await resealed(await sign(encodeCbor(["text/v1", { text: 1, sentAt: 1 }])))).toBe("payload_malformed");
+    expect(await resealed(await sign(randomBytes(0)))).toBe("payload_malformed");
+    expect(await resealed({ payload: randomBytes(4), signature: randomBytes(63) })).toBe("malformed");
+  });
+
+  it("cannot use a suite or KEM that this version does not know", async () => {
+    const body = rebuild({ header: { ...parts.header, contentSuite: 2 } });
+    expect(await open({ body })).toBe("unsupported_suite");
+    const wrap = parseWrap(sent.wrap) ?? expect.fail();
+    const items = [Buffer.from(wrap.kid, "hex"), 0x647a, wrap.enc, wrap.sealedCek];
+    expect(await open({ wrap: encodeBase64url(encodeCbor(items)) })).toBe("unsupported_kem");
+  });
+});
+
+describe("a body that is not well formed", () => {
+  it.each<[string, () => string, string]>([
+    ["cut short", () => encodeBase64url(parts.bytes.subarray(0, -1)), "malformed"],
+    ["followed by more", () => encodeBase64url(Uint8Array.of(...parts.bytes, 0)), "malformed"],
+    ["padded base64", () => `${sent.body}=`, "malformed"],
+    ["not sealed", () => "hello", "not_sealed"],
+    ["empty", () => "", "not_sealed"],
+    ["too large", () => sent.body + "A".repeat(sealedLimits.maxBodyBytes * 2), "oversize"],
+    ["a short iv", () => rebuild({ iv: parts.iv.slice(1) }), "malformed"],
+    ["no ciphertext", () => rebuild({ ct: new Uint8Array() }), "wrap_rejected"],
+  ])("%s", async (_, makeBody, code) => {
+    expect(await open({ body: makeBody() })).toBe(code);
+  });
+});

@@ -1,0 +1,110 @@
+/** What a device publishes as its `public_key`, and how others judge it. */
+import {
+  type Bytes,
+  type KeyBundleFields,
+  currentBundleKeys,
+  encodeBase64url,
+  encodeKeyBundle,
+  keyBundleSignedBytes,
+  parseDevicePublicKey,
+  sealedLimits,
+} from "@sotto/schema";
+import { type DeviceKeys, keyIdOf, sealableForMs } from "./device-keys.ts";
+import { findKem, x25519KemId } from "./hpke.ts";
+import { ed25519Sign, ed25519Verify, equalConstantTime } from "./primitives.ts";
+
+/** Another device's keys, checked by {@link verifyDevicePublicKey}; make it no other way. */
+export type VerifiedDevice = { userId: string; deviceId: string } & (
+  | { kind: "bundle"; dik: Bytes; bundle: KeyBundleFields }
+  /** A basic device: nothing ties the key to it but the server's word. */
+  | { kind: "bare"; kid: string; publicKey: Bytes }
+);
+
+export type PublicKeyRefusal =
+  /** Neither a key bundle nor a 32-byte key. */
+  | "unusable"
+  /** Well signed, but made for another user or device. */
+  | "wrong_device"
+  | "signature_invalid"
+  /** A key id that is not its key's hash. */
+  | "kid_mismatch"
+  /** Issued in the future. */
+  | "not_yet_valid"
+  /** Not signed by the pinned identity key: reinstalled, or someone else. */
+  | "identity_changed";
+
+export type PublicKeyVerdict =
+  | { ok: true; device: VerifiedDevice; /** Every key has run out. */ isExpired: boolean }
+  | { ok: false; reason: PublicKeyRefusal };
+
+export interface VerifyPublicKeyInput {
+  userId: string;
+  deviceId: string;
+  now: number;
+  /** The device's Ed25519 key from the verified device list. Without it a bundle only proves itself. */
+  pinnedDik?: Bytes | undefined;
+}
+
+/** The string to publish: a signed `kb1.` bundle with all keys still held, or the bare key of a basic device. */
+export async function makePublicKey(keys: DeviceKeys, now: number): Promise<string> {
+  const { userId, deviceId, dik, hpkeKeys } = keys;
+  const [newest] = hpkeKeys;
+  if (newest === undefined) throw new TypeError("a device without HPKE keys");
+  if (dik === null) return encodeBase64url(newest.pair.publicKeyBytes);
+  const toSec = (ms: number) => Math.floor(ms / 1000);
+  const fields: KeyBundleFields = {
+    userId,
+    deviceId,
+    issuedSec: toSec(now),
+    expiresSec: toSec(newest.createdAtMs + sealableForMs),
+    dik: dik.publicKeyBytes,
+    keys: hpkeKeys.map(({ kid, kemId, pair, createdAtMs }) => ({
+      kid,
+      kemId,
+      publicKey: pair.publicKeyBytes,
+      notBeforeSec: toSec(createdAtMs),
+      notAfterSec: toSec(createdAtMs + sealableForMs),
+    })),
+  };
+  const signature = await ed25519Sign(keyBundleSignedBytes(fields), dik.privateKey);
+  return encodeKeyBundle({ ...fields, signature });
+}
+
+/** Judges a device's `public_key`. Never throws: a refusal is a value. */
+export async function verifyDevicePublicKey(publicKey: string, input: VerifyPublicKeyInput): Promise<PublicKeyVerdict> {
+  const { userId, deviceId, now, pinnedDik } = input;
+  const refuse = (reason: PublicKeyRefusal): PublicKeyVerdict => ({ ok: false, reason });
+  const parsed = parseDevicePublicKey(publicKey);
+  switch (parsed.kind) {
+    case "unusable":
+      return refuse("unusable");
+    case "bare": {
+      if (pinnedDik) return refuse("identity_changed");
+      const kid = await keyIdOf(parsed.publicKey);
+      const device = { kind: "bare", userId, deviceId, kid, publicKey: parsed.publicKey } as const;
+      return { ok: true, device, isExpired: false };
+    }
+    case "bundle": {
+      const { signature, ...bundle } = parsed.bundle;
+      if (bundle.userId !== userId || bundle.deviceId !== deviceId) return refuse("wrong_device");
+      if (pinnedDik && !equalConstantTime(pinnedDik, bundle.dik)) return refuse("identity_changed");
+      if (!(await ed25519Verify(keyBundleSignedBytes(bundle), signature, bundle.dik))) {
+        return refuse("signature_invalid");
+      }
+      const kids = await Promise.all(bundle.keys.map((key) => keyIdOf(key.publicKey)));
+      if (bundle.keys.some((key, at) => key.kid !== kids[at])) return refuse("kid_mismatch");
+      if (bundle.issuedSec > now / 1000 + sealedLimits.clockSkewSec) return refuse("not_yet_valid");
+      const device = { kind: "bundle", userId, deviceId, dik: bundle.dik, bundle } as const;
+      return { ok: true, device, isExpired: currentBundleKeys(bundle, now).isExpired };
+    }
+  }
+}
+
+/** The key to seal to: the newest current one of a KEM known here. Undefined when there is none. */
+export function findSealingKey(
+  device: VerifiedDevice,
+  now: number,
+): { kid: string; kemId: number; publicKey: Bytes } | undefined {
+  if (device.kind === "bare") return { kid: device.kid, kemId: x25519KemId, publicKey: device.publicKey };
+  return currentBundleKeys(device.bundle, now).keys.find((key) => findKem(key.kemId) !== undefined);
+}

@@ -1,0 +1,84 @@
+/**
+ * `@sotto/sdk/sealed`: the sealed envelope alone, without sync, storage or transport.
+ * Stateless, MIT, WebCrypto only: browsers, workers, Node 20 and later. Format: `sealed/v1`.
+ *
+ * @example
+ * ```ts
+ * import { generateDeviceKeys, makePublicKey, openEnvelope, sealEnvelope, verifyDevicePublicKey } from "@sotto/sdk/sealed";
+ *
+ * const now = Date.now();
+ * const [conversationId, messageId] = [crypto.randomUUID(), crypto.randomUUID()];
+ * const newDevice = () =>
+ *   generateDeviceKeys({ userId: crypto.randomUUID(), deviceId: crypto.randomUUID(), now, extractable: false });
+ * const [alice, bob] = [await newDevice(), await newDevice()];
+ *
+ * const { body, wraps } = await sealEnvelope({
+ *   conversationId,
+ *   messageId,
+ *   counter: 1,
+ *   payload: { kind: "text", text: "hello", sentAtMs: now },
+ *   devices: [{ userId: bob.userId, deviceId: bob.deviceId, publicKey: await makePublicKey(bob, now) }],
+ *   sender: alice,
+ *   now,
+ * });
+ *
+ * const { userId, deviceId } = alice;
+ * const verdict = await verifyDevicePublicKey(await makePublicKey(alice, now), { userId, deviceId, now });
+ * if (!verdict.ok) throw new Error(verdict.reason);
+ * const claims = { conversationId, messageId, senderUserId: userId, senderDeviceId: deviceId };
+ * const { payload } = await openEnvelope({ body, wrap: wraps[0]?.wrap ?? "", claims, sender: verdict.device, keys: bob });
+ * ```
+ */
+export {
+  type Bytes,
+  type DeviceAddress,
+  type SealedClass,
+  type SealedHeader,
+  parseSealedBody,
+  sealedLimits,
+} from "@sotto/schema";
+export {
+  type DeviceKeys,
+  type GenerateDeviceKeysInput,
+  type HpkeKey,
+  exportDeviceKeys,
+  generateDeviceKeys,
+  importDeviceKeys,
+  keepReplacedForMs,
+  rotateAfterMs,
+  rotateDeviceKeys,
+  sealableForMs,
+} from "./crypto/device-keys.ts";
+export { EnvelopeError, type EnvelopeErrorCode } from "./crypto/errors.ts";
+export {
+  type PublicKeyRefusal,
+  type PublicKeyVerdict,
+  type VerifiedDevice,
+  type VerifyPublicKeyInput,
+  makePublicKey,
+  verifyDevicePublicKey,
+} from "./crypto/key-bundle.ts";
+export {
+  type EnvelopeClaims,
+  type OpenEnvelopeInput,
+  type OpenedEnvelope,
+  openEnvelope,
+} from "./crypto/open-envelope.ts";
+export type { Payload, TextPayload, UnknownPayload } from "./crypto/payload.ts";
+export type { KeyPair } from "./crypto/primitives.ts";
+export {
+  type CounterRange,
+  type ReplayVerdict,
+  type ReplayWindow,
+  acceptCounter,
+  missingCounters,
+  replayWindowSize,
+} from "./crypto/replay-window.ts";
+export {
+  type RecipientDevice,
+  type SealEnvelopeInput,
+  type SealedEnvelope,
+  type UnreachableDevice,
+  hashRoster,
+  sealEnvelope,
+} from "./crypto/seal-envelope.ts";
