@@ -1,6 +1,16 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -17,7 +27,9 @@ const localNode = join(root, "node_modules", ".bin", "node");
 /** Installs what the lockfile says, if that is not done yet, and answers the path of the project's Node. */
 export async function prepare() {
   if (majorOf(process.versions.node) < oldestNode) {
-    throw new Error(`Sotto needs Node ${oldestNode} or newer; this is ${process.versions.node} (${process.execPath}).`);
+    throw new Error(
+      `Sotto needs Node ${oldestNode} or newer; this is ${process.versions.node} (${process.execPath}).`,
+    );
   }
   const wanted = fingerprint();
   const ready = findRuntime(wanted);
@@ -43,6 +55,12 @@ export function toolEnv(node, env = process.env) {
   return { ...env, PATH: folders.join(separator) };
 }
 
+/** The pinned pnpm, which nobody needs to have installed. */
+export function pnpmCommand() {
+  const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  return ["npx", "-y", packageManager];
+}
+
 function findRuntime(wanted) {
   let stamp;
   try {
@@ -59,7 +77,7 @@ function fingerprint() {
   const hash = createHash("sha256").update(`${process.platform}-${process.arch}`);
   const manifests = ["apps", "packages"].flatMap((folder) =>
     readdirSync(join(root, folder))
-      .sort()
+      .toSorted()
       .map((name) => join(folder, name, "package.json")),
   );
   for (const file of ["pnpm-lock.yaml", "pnpm-workspace.yaml", "package.json", ...manifests]) {
@@ -70,11 +88,11 @@ function fingerprint() {
 }
 
 async function install() {
-  const { packageManager } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const [command, ...args] = pnpmCommand();
   const startedAt = Date.now();
-  say(`Installing packages with ${packageManager} …`);
+  say(`Installing packages with ${args.at(-1)} …`);
   // CI=true keeps pnpm from asking questions; it then also works without a terminal.
-  const child = spawn("npx", ["-y", packageManager, "install", "--frozen-lockfile", "--reporter=append-only"], {
+  const child = spawn(command, [...args, "install", "--frozen-lockfile", "--reporter=append-only"], {
     cwd: root,
     env: { ...process.env, CI: "true" },
     stdio: ["ignore", "pipe", "pipe"],
@@ -92,8 +110,12 @@ async function install() {
     });
   }
   const failure = await new Promise((resolve) => {
-    child.once("error", (error) => resolve(`npx could not be started (${error.message}); it comes with npm.`));
-    child.once("close", (code, signal) => resolve(code === 0 ? undefined : `Installing failed (${signal ?? code}).`));
+    child.once("error", (error) =>
+      resolve(`npx could not be started (${error.message}); it comes with npm.`),
+    );
+    child.once("close", (code, signal) =>
+      resolve(code === 0 ? undefined : `Installing failed (${signal ?? code}).`),
+    );
   });
   if (failure) throw new Error(`${output}\n${failure}`);
   say(`Installed in ${((Date.now() - startedAt) / 1000).toFixed(1)} s.`);

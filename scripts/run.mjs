@@ -2,14 +2,17 @@
 import { constants } from "node:os";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { prepare, root, toolEnv } from "./prepare.mjs";
+import { pnpmCommand, prepare, root, toolEnv } from "./prepare.mjs";
 import { failWith } from "./fail.mjs";
 
 const [tool, ...args] = process.argv.slice(2);
 if (!tool) failWith("Usage: node scripts/run.mjs <tool> …arguments");
 const node = await prepare().catch((error) => failWith(error.message));
 const windows = process.platform === "win32";
-const child = spawn(join(root, "node_modules", ".bin", tool + (windows ? ".cmd" : "")), args, {
+const file = join(root, "node_modules", ".bin", tool + (windows ? ".cmd" : ""));
+// turbo runs the scripts of the packages by pnpm, which is on PATH only below pnpm itself.
+const [command, ...first] = tool === "turbo" ? [...pnpmCommand(), "exec", "turbo"] : [file];
+const child = spawn(command, [...first, ...args], {
   env: toolEnv(node),
   stdio: "inherit",
   shell: windows,

@@ -20,7 +20,10 @@ const server = spawn(
   ],
   {
     cwd: root,
-    env: { ...process.env, NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, ".cache", "compile") },
+    env: {
+      ...process.env,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, ".cache", "compile"),
+    },
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     // Ctrl-C reaches the whole foreground group, and npm passes it on once more. In a group of its own the
     // server sees only what is forwarded here, once.

@@ -8,7 +8,10 @@ export type TestDatabase = AsyncDisposable & { url: string };
 export async function createTestDatabase(): Promise<TestDatabase> {
   const postgresUrl = inject("postgresUrl");
   const name = `test_${randomBytes(8).toString("hex")}`;
-  await runSql(postgresUrl, `CREATE DATABASE ${name} TEMPLATE ${inject("templateDatabase")} STRATEGY FILE_COPY`);
+  await runSql(
+    postgresUrl,
+    `CREATE DATABASE ${name} TEMPLATE ${inject("templateDatabase")} STRATEGY FILE_COPY`,
+  );
   return {
     url: databaseUrl(postgresUrl, name),
     [Symbol.asyncDispose]: () => runSql(postgresUrl, `DROP DATABASE ${name} WITH (FORCE)`),

@@ -34,7 +34,9 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const folder = testRunFolder(process.pid);
   await mkdir(folder, { recursive: true, mode: 0o711 });
   resources.defer(() => removeLeftovers(process.pid));
-  const redis = startRedis({ pidFile: path.join(folder, "redis.pid") }).catch((error: unknown) => ({ missing: String(error) }));
+  const redis = startRedis({ pidFile: path.join(folder, "redis.pid") }).catch((error: unknown) => ({
+    missing: String(error),
+  }));
   const postgresUrl = process.env["TEST_DB_URL"] ?? (await startPostgres(resources));
   const templateDatabase = await createTemplate(postgresUrl, resources);
   project.provide("postgresUrl", postgresUrl);
@@ -48,7 +50,9 @@ export default async function setUp(project: TestProject): Promise<() => Promise
 
 async function startPostgres(resources: AsyncDisposableStack): Promise<string> {
   const dataDir = path.join(testRunFolder(process.pid), "data");
-  const postgres = resources.use(await startEmbeddedPostgres({ dataDir, port: await findFreePort(), settings }));
+  const postgres = resources.use(
+    await startEmbeddedPostgres({ dataDir, port: await findFreePort(), settings }),
+  );
   return postgres.url;
 }
 

@@ -28,7 +28,9 @@ export async function unpackRedis(): Promise<{ file: string; libraries: string[]
   const entries = await fs.readdir(libraries, { withFileTypes: true });
   return {
     file,
-    libraries: entries.filter((entry) => entry.isDirectory()).map((entry) => path.join(libraries, entry.name)),
+    libraries: entries
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => path.join(libraries, entry.name)),
   };
 }
 
@@ -42,14 +44,17 @@ async function downloadAndUnpack(): Promise<void> {
     const plan = await apt(["--simulate", "--no-install-recommends", "install", "redis-server"], cache);
     const names = Array.from(plan.matchAll(/^Inst (\S+)/gm), (match) => match[1] ?? "");
     await apt(["download", ...names], packages);
-    for (const name of await fs.readdir(packages)) await run("dpkg", ["-x", path.join(packages, name), target], limits);
+    for (const name of await fs.readdir(packages))
+      await run("dpkg", ["-x", path.join(packages, name), target], limits);
     await fs.rm(packages, { recursive: true });
     await fs.rename(target, unpacked);
   } catch (cause) {
     await fs.rm(target, { recursive: true, force: true });
     if (await exists(path.join(unpacked, serverPath))) return;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`Set REDIS_URL or install redis-server; its package could not be unpacked: ${reason}`, { cause });
+    throw new Error(`Set REDIS_URL or install redis-server; its package could not be unpacked: ${reason}`, {
+      cause,
+    });
   }
 }
 

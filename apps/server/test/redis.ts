@@ -36,7 +36,18 @@ type LaunchOptions = { pidFile: string; env: NodeJS.ProcessEnv };
 
 async function launch(file: string, { pidFile, env }: LaunchOptions): Promise<TestRedis> {
   const port = await findFreePort();
-  const args = ["--bind", "127.0.0.1", "--port", String(port), "--save", "", "--appendonly", "no", "--pidfile", pidFile];
+  const args = [
+    "--bind",
+    "127.0.0.1",
+    "--port",
+    String(port),
+    "--save",
+    "",
+    "--appendonly",
+    "no",
+    "--pidfile",
+    pidFile,
+  ];
   const child = spawn(file, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
   const lines: string[] = [];

@@ -50,7 +50,9 @@ async function startAndAbandon({ dataDir, port }: Place): Promise<void> {
     await startEmbeddedPostgres(${JSON.stringify({ dataDir, port, settings })});
     console.log("started");
     setInterval(() => {}, 1000);`;
-  const owner = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  const owner = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   await once(owner.stdout, "data");
   owner.kill("SIGKILL");
   await once(owner, "close");
@@ -130,7 +132,10 @@ test("a postmaster.pid whose number another process has now is cleared away", as
   {
     await using _ = await startEmbeddedPostgres({ ...place, settings });
   }
-  await fs.writeFile(path.join(place.dataDir, "postmaster.pid"), `${process.pid}\n${place.dataDir}\n0\n${place.port}\n`);
+  await fs.writeFile(
+    path.join(place.dataDir, "postmaster.pid"),
+    `${process.pid}\n${place.dataDir}\n0\n${place.port}\n`,
+  );
   await using postgres = await startEmbeddedPostgres({ ...place, settings });
   expect(await query(postgres.url, "SELECT 1")).toEqual([1]);
 });

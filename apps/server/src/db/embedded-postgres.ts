@@ -49,7 +49,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   async function supervise(): Promise<void> {
     let pauseMs = restartPauseMs.first;
     let startedAt = performance.now();
-    const stopped = new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve()));
+    const stopped = new Promise<void>((resolve) =>
+      stopping.signal.addEventListener("abort", () => resolve()),
+    );
     while (!stopping.signal.aborted) {
       await Promise.race([running.postmaster.exited, connectionEnd(running.owner), stopped]);
       if (stopping.signal.aborted) return;
@@ -109,7 +111,8 @@ async function bringUp(
       // Else the processes of a killed postmaster are still ending, or another one was first.
       if (!/pre-existing shared memory|lock file .* already exists/.test(error.log)) throw error;
     }
-    if (tookMs > bringUpLimitMs) throw new Error(`The embedded PostgreSQL was not ready after ${bringUpLimitMs} ms.`);
+    if (tookMs > bringUpLimitMs)
+      throw new Error(`The embedded PostgreSQL was not ready after ${bringUpLimitMs} ms.`);
     await pause(pauseMs, undefined, { signal });
   }
 }

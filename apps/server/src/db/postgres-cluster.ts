@@ -3,7 +3,13 @@ import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
-import { exists, fallbackRoot, findPostgresBinaries, findUnprivilegedUser, makeFolder } from "./postgres-binaries.ts";
+import {
+  exists,
+  fallbackRoot,
+  findPostgresBinaries,
+  findUnprivilegedUser,
+  makeFolder,
+} from "./postgres-binaries.ts";
 import type { PostgresBinaries, UnprivilegedUser } from "./postgres-binaries.ts";
 import { isAlive } from "./processes.ts";
 
@@ -58,7 +64,10 @@ async function createElsewhere(dataDir: string, cluster: NewCluster, cause: unkn
     await fs.symlink(path.join(folder, "data"), dataDir);
   } catch (error) {
     await fs.rm(folder, { recursive: true, force: true });
-    throw new AggregateError([cause, error], `The embedded PostgreSQL could not be set up. ${detailOf(error)}`);
+    const errors = [cause, error];
+    throw new AggregateError(errors, `The embedded PostgreSQL could not be set up. ${detailOf(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -110,10 +119,14 @@ async function removeUnfinished(dataDir: string): Promise<void> {
 async function refuseForeignFolder(dataDir: string): Promise<void> {
   const stat = await fs.lstat(dataDir).catch(() => undefined);
   if (stat?.isSymbolicLink()) {
-    throw new Error(`The data that ${dataDir} points to is gone. Bring it back, or remove the link to begin anew.`);
+    throw new Error(
+      `The data that ${dataDir} points to is gone. Bring it back, or remove the link to begin anew.`,
+    );
   }
   if (stat && (await fs.readdir(dataDir)).length > 0) {
-    throw new Error(`${dataDir} is not empty and holds no PostgreSQL cluster. Move it away or choose another folder.`);
+    throw new Error(
+      `${dataDir} is not empty and holds no PostgreSQL cluster. Move it away or choose another folder.`,
+    );
   }
 }
 
@@ -127,11 +140,13 @@ async function readPassword(dataDir: string, mayCreate: boolean): Promise<string
     await fs.rm(unfinished);
   }
   return fs.readFile(file, "utf8").catch((cause: unknown) => {
-    throw new Error(`The password of the PostgreSQL cluster in ${dataDir} cannot be read from ${file}.`, { cause });
+    throw new Error(`The password of the PostgreSQL cluster in ${dataDir} cannot be read from ${file}.`, {
+      cause,
+    });
   });
 }
 
 function detailOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return "stderr" in error && error.stderr ? String(error.stderr) : error.message;
+  return "stderr" in error && typeof error.stderr === "string" && error.stderr ? error.stderr : error.message;
 }

@@ -10,7 +10,11 @@ import { isAlive, readCommand } from "./processes.ts";
 /** PostgreSQL's first process: started by us, or found running. */
 export type Postmaster = { pid: number; port: number; exited: Promise<void> };
 
-export type PostmasterOptions = { port: number; settings: Record<string, string>; onLog: (line: string) => void };
+export type PostmasterOptions = {
+  port: number;
+  settings: Record<string, string>;
+  onLog: (line: string) => void;
+};
 
 /** PostgreSQL ended instead of getting ready; `log` is what it said. */
 export class PostmasterFailed extends Error {
@@ -28,7 +32,10 @@ const stopSteps = [
   { signal: "SIGKILL", waitMs: 5_000 },
 ] as const;
 
-export async function launchPostmaster(cluster: PostgresCluster, options: PostmasterOptions): Promise<Postmaster> {
+export async function launchPostmaster(
+  cluster: PostgresCluster,
+  options: PostmasterOptions,
+): Promise<Postmaster> {
   const settings = {
     ...options.settings,
     listen_addresses: "127.0.0.1",

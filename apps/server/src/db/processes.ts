@@ -15,6 +15,8 @@ export function isAlive(pid: number): boolean {
 export async function readCommand(pid: number): Promise<string> {
   // Not /proc/<pid>/cwd or exe: those of another user are closed to root in many containers.
   if (process.platform === "linux") return readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  const { stdout } = await promisify(execFile)("ps", ["-o", "command=", "-p", String(pid)]).catch(() => ({ stdout: "" }));
+  const { stdout } = await promisify(execFile)("ps", ["-o", "command=", "-p", String(pid)]).catch(() => ({
+    stdout: "",
+  }));
   return stdout;
 }
