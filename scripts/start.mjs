@@ -6,15 +6,17 @@ import { pathToFileURL } from "node:url";
 import { failWith } from "./fail.mjs";
 import { prepare, root } from "./prepare.mjs";
 
+const repeatMs = 1_000;
+const parentCheckMs = 500;
+
 const node = await prepare().catch((error) => failWith(error.message));
 const envFile = join(root, ".env");
-const guard = pathToFileURL(join(root, "scripts", "stop-with-parent.mjs")).href;
 const server = spawn(
   node,
   [
     "--conditions=@sotto/source",
     ...(existsSync(envFile) ? [`--env-file=${envFile}`] : []),
-    `--import=${guard}`,
+    `--import=${pathToFileURL(join(root, "scripts", "stop-with-parent.mjs")).href}`,
     join(root, "apps", "server", "src", "main.ts"),
     ...process.argv.slice(2),
   ],
@@ -30,15 +32,20 @@ const server = spawn(
     detached: process.platform !== "win32",
   },
 );
-
-const repeatMs = 1_000;
-let forwardedAt = Number.NEGATIVE_INFINITY;
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.on(signal, () => {
-    if (performance.now() - forwardedAt < repeatMs) return;
-    forwardedAt = performance.now();
-    server.kill(signal === "SIGHUP" ? "SIGTERM" : signal);
-  });
-}
 server.once("error", (error) => failWith(`The server could not be started: ${error.message}`));
 server.once("exit", (code, signal) => process.exit(code ?? 128 + constants.signals[signal]));
+
+let forwardedAt = Number.NEGATIVE_INFINITY;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => forward(signal));
+
+// A killed npm cannot pass anything on.
+const parent = process.ppid;
+if (process.env.npm_lifecycle_event) {
+  setInterval(() => process.ppid === parent || forward("SIGTERM"), parentCheckMs).unref();
+}
+
+function forward(signal) {
+  if (performance.now() - forwardedAt < repeatMs) return;
+  forwardedAt = performance.now();
+  server.kill(signal === "SIGHUP" ? "SIGTERM" : signal);
+}
