@@ -121,7 +121,10 @@ export function decodeCbor(bytes: Uint8Array, maxBytes: number): unknown {
   if (bytes.length > maxBytes) throw new SealedFormatError("too_large", `more than ${maxBytes} bytes`);
   const owned = Uint8Array.from(bytes);
   try {
-    const value: unknown = decode(owned, { ...strictDecoding, tokenizer: new ShallowTokenizer(owned, strictDecoding) });
+    const value: unknown = decode(owned, {
+      ...strictDecoding,
+      tokenizer: new ShallowTokenizer(owned, strictDecoding),
+    });
     if (compareBytes(encodeCbor(value), owned) === 0) return value;
   } catch (error) {
     if (error instanceof SealedFormatError) throw error;
@@ -147,7 +150,8 @@ export const cborItem = {
     return value;
   },
   bytes(value: unknown, what: string, length?: number): Bytes {
-    if (!(value instanceof Uint8Array) || (length !== undefined && value.length !== length)) throw badShape(what);
+    if (!(value instanceof Uint8Array) || (length !== undefined && value.length !== length))
+      throw badShape(what);
     return Uint8Array.from(value);
   },
   text(value: unknown, what: string, maxChars = Infinity): string {
@@ -155,7 +159,8 @@ export const cborItem = {
     return value;
   },
   uint(value: unknown, what: string, max: number = Number.MAX_SAFE_INTEGER): number {
-    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0 || value > max) throw badShape(what);
+    if (typeof value !== "number" || !Number.isSafeInteger(value) || value < 0 || value > max)
+      throw badShape(what);
     return value;
   },
   uuid(value: unknown, what: string): string {
@@ -170,7 +175,8 @@ export const cborItem = {
 const maxChars = (maxBytes: number) => Math.ceil((maxBytes * 4) / 3);
 
 function decodeCappedBase64url(text: string, maxBytes: number): Bytes {
-  if (text.length > maxChars(maxBytes)) throw new SealedFormatError("too_large", `more than ${maxBytes} bytes`);
+  if (text.length > maxChars(maxBytes))
+    throw new SealedFormatError("too_large", `more than ${maxBytes} bytes`);
   return decodeBase64url(text);
 }
 
@@ -286,7 +292,11 @@ export function encodeWrap(wrap: WrapParts): string {
 export function parseWrap(wrap: string): WrapParts | undefined {
   try {
     const bytes = decodeCappedBase64url(wrap, sealedLimits.maxWrapBytes);
-    const [kid, kemId, enc, sealedCek] = cborItem.array(decodeCbor(bytes, sealedLimits.maxWrapBytes), "wrap", 4);
+    const [kid, kemId, enc, sealedCek] = cborItem.array(
+      decodeCbor(bytes, sealedLimits.maxWrapBytes),
+      "wrap",
+      4,
+    );
     return {
       kid: encodeHex(cborItem.bytes(kid, "kid", 8)),
       kemId: cborItem.uint(kemId, "KEM id", 0xffff),
@@ -322,7 +332,7 @@ export function rosterBytes(devices: readonly DeviceAddress[]): Bytes {
     const items = [uuidToBytes(userId), cborItem.text(deviceId, "device id", sealedLimits.maxDeviceIdChars)];
     entries.set(`${userId} ${deviceId}`, { items, bytes: encodeCbor(items) });
   }
-  const sorted = [...entries.values()].sort((a, b) => compareBytes(a.bytes, b.bytes));
+  const sorted = [...entries.values()].toSorted((a, b) => compareBytes(a.bytes, b.bytes));
   return encodeCbor(["roster/v1", sorted.map((entry) => entry.items)]);
 }
 
@@ -400,7 +410,8 @@ export function parseKeyBundle(publicKey: string): KeyBundleParts | undefined {
   cborItem.literal(tag, "keybundle/v1");
   const keys = cborItem.array(keyValues, "bundle keys").map(parseBundleKey);
   const isDistinct = new Set(keys.map((key) => key.kid)).size === keys.length;
-  if (keys.length === 0 || keys.length > sealedLimits.maxBundleKeys || !isDistinct) throw badShape("bundle keys");
+  if (keys.length === 0 || keys.length > sealedLimits.maxBundleKeys || !isDistinct)
+    throw badShape("bundle keys");
   return {
     userId: cborItem.uuid(user, "user id"),
     deviceId: cborItem.text(device, "device id", sealedLimits.maxDeviceIdChars),
@@ -441,13 +452,18 @@ export function kidFromSha256(digest: Uint8Array): string {
  * The keys of a bundle that may be sealed to now, newest first: the valid ones, and always the newest of each KEM, since
  * a device that was away must stay reachable (`isExpired`: nothing is valid). A wrap to any other key id is outdated.
  */
-export function currentBundleKeys(bundle: KeyBundleFields, nowMs: number): { keys: BundleKey[]; isExpired: boolean } {
+export function currentBundleKeys(
+  bundle: KeyBundleFields,
+  nowMs: number,
+): { keys: BundleKey[]; isExpired: boolean } {
   const nowSec = nowMs / 1000;
   const { clockSkewSec } = sealedLimits;
   const isValid = (key: BundleKey) => key.notAfterSec >= nowSec - clockSkewSec;
   const begun = bundle.keys
     .filter((key) => key.notBeforeSec <= nowSec + clockSkewSec)
-    .sort((a, b) => b.notBeforeSec - a.notBeforeSec);
-  const keys = begun.filter((key, at) => isValid(key) || begun.findIndex((other) => other.kemId === key.kemId) === at);
+    .toSorted((a, b) => b.notBeforeSec - a.notBeforeSec);
+  const keys = begun.filter(
+    (key, at) => isValid(key) || begun.findIndex((other) => other.kemId === key.kemId) === at,
+  );
   return { keys, isExpired: bundle.expiresSec < nowSec - clockSkewSec || !begun.some(isValid) };
 }

@@ -30,7 +30,10 @@ export function signedBytes(headerItems: readonly unknown[], payload: Bytes): By
   return encodeCbor(["sealed/v1/sig", headerItems, payload]);
 }
 
-async function deriveKeys({ cek, messageId }: ContentKey): Promise<{ key: Bytes; keyCommit: Bytes; wipe: () => void }> {
+async function deriveKeys({
+  cek,
+  messageId,
+}: ContentKey): Promise<{ key: Bytes; keyCommit: Bytes; wipe: () => void }> {
   const derived = await hkdfSha256(cek, { salt: uuidToBytes(messageId), info, length: 64 });
   const wipe = () => derived.fill(0, 0, 32);
   return { key: derived.subarray(0, 32), keyCommit: derived.subarray(32), wipe };

@@ -89,7 +89,10 @@ export async function exportDeviceKeys({ userId, deviceId, dik, hpkeKeys }: Devi
 }
 
 /** Reads what {@link exportDeviceKeys} wrote. Throws `SealedFormatError` when it is something else. */
-export async function importDeviceKeys(stored: Bytes, options: { extractable: boolean }): Promise<DeviceKeys> {
+export async function importDeviceKeys(
+  stored: Bytes,
+  options: { extractable: boolean },
+): Promise<DeviceKeys> {
   const { extractable } = options;
   const [tag, userId, deviceId, dik, keys] = cborItem.array(decodeCbor(stored, maxStoredBytes), storedTag, 5);
   cborItem.literal(tag, storedTag);
@@ -104,7 +107,12 @@ export async function importDeviceKeys(stored: Bytes, options: { extractable: bo
     const [id, pkcs8, publicKey, created] = cborItem.array(value, "HPKE key", 4);
     const kemId = cborItem.uint(id, "KEM id");
     const pair = await importPair(findKem(kemId)?.curve ?? "X25519", pkcs8, publicKey);
-    return { kid: await keyIdOf(pair.publicKeyBytes), kemId, pair, createdAtMs: cborItem.uint(created, "created") };
+    return {
+      kid: await keyIdOf(pair.publicKeyBytes),
+      kemId,
+      pair,
+      createdAtMs: cborItem.uint(created, "created"),
+    };
   });
   return {
     userId: cborItem.text(userId, "user id"),

@@ -52,7 +52,7 @@ describe("one changed bit", () => {
         codeOf(openEnvelope({ ...envelope, wrap: encodeBase64url(flip(bytes, at)) })),
       );
       const found = new Set(await Promise.all(codes));
-      expect([...found].sort()).toEqual(["no_key", "unsupported_kem", "wrap_malformed", "wrap_rejected"]);
+      expect([...found].toSorted()).toEqual(["no_key", "unsupported_kem", "wrap_malformed", "wrap_rejected"]);
     }
   });
 
@@ -62,17 +62,26 @@ describe("one changed bit", () => {
     const inner = { payload: randomBytes(40), signature: randomBytes(64) };
     const sealed = { headerBytes, iv, ...(await sealContent(inner, { contentKey, iv, headerBytes })) };
     expect(await openContent(sealed, contentKey)).toEqual(inner);
-    const expected = { headerBytes: "content_rejected", iv: "content_rejected", ct: "content_rejected", keyCommit: "commitment_mismatch" };
+    const expected = {
+      headerBytes: "content_rejected",
+      iv: "content_rejected",
+      ct: "content_rejected",
+      keyCommit: "commitment_mismatch",
+    };
     for (const name of ["headerBytes", "iv", "ct", "keyCommit"] as const) {
       for (const at of sealed[name].keys()) {
-        expect(await codeOf(openContent({ ...sealed, [name]: flip(sealed[name], at) }, contentKey))).toBe(expected[name]);
+        expect(await codeOf(openContent({ ...sealed, [name]: flip(sealed[name], at) }, contentKey))).toBe(
+          expected[name],
+        );
       }
     }
     for (const at of contentKey.cek.keys()) {
       const other = { ...contentKey, cek: flip(contentKey.cek, at) };
       expect(await codeOf(openContent(sealed, other))).toBe("commitment_mismatch");
     }
-    expect(await codeOf(openContent(sealed, { ...contentKey, messageId: randomUUID() }))).toBe("commitment_mismatch");
+    expect(await codeOf(openContent(sealed, { ...contentKey, messageId: randomUUID() }))).toBe(
+      "commitment_mismatch",
+    );
   });
 });
 
@@ -114,7 +123,10 @@ describe("what belongs to another place", () => {
 describe("a forged sender", () => {
   it("who holds the content key but not the identity key", async () => {
     // Carol received Alice's message and re-seals it to Bob as if from Alice.
-    const forged = await sendOne({ ...carol, keys: { ...carol.keys, userId: alice.keys.userId, deviceId: alice.keys.deviceId } }, bob);
+    const forged = await sendOne(
+      { ...carol, keys: { ...carol.keys, userId: alice.keys.userId, deviceId: alice.keys.deviceId } },
+      bob,
+    );
     expect(await codeOf(openEnvelope({ ...forged, sender: alice.verified }))).toBe("signature_invalid");
   });
 
@@ -133,7 +145,9 @@ describe("a forged sender", () => {
     const [key] = alice.keys.hpkeKeys;
     const { userId, deviceId } = alice.keys;
     const publicKey = key?.pair.publicKeyBytes ?? expect.fail();
-    expect(await open({ sender: { kind: "bare", userId, deviceId, kid: key?.kid ?? "", publicKey } })).toBe("wrap_rejected");
+    expect(await open({ sender: { kind: "bare", userId, deviceId, kid: key?.kid ?? "", publicKey } })).toBe(
+      "wrap_rejected",
+    );
     const basic = await newDevice({ basic: true });
     const fromBasic = await sendOne(basic, bob);
     const { userId: basicUser, deviceId: basicDevice } = basic.keys;
@@ -150,14 +164,29 @@ describe("a forged sender", () => {
 });
 
 /** Seals chosen content for Bob under Alice's header, as someone could who is no better than Bob. */
-async function resealed(inner: { payload: Uint8Array<ArrayBuffer>; signature: Uint8Array<ArrayBuffer> | null }): Promise<string> {
+async function resealed(inner: {
+  payload: Uint8Array<ArrayBuffer>;
+  signature: Uint8Array<ArrayBuffer> | null;
+}): Promise<string> {
   const cek = randomBytes(32);
   const { header, headerBytes, iv } = parts;
-  const content = await sealContent(inner, { contentKey: { cek, messageId: header.messageId }, iv, headerBytes });
+  const content = await sealContent(inner, {
+    contentKey: { cek, messageId: header.messageId },
+    iv,
+    headerBytes,
+  });
   return open(await addressed(rebuild(content), cek));
 }
 
-async function addressed(body: string, cek: Uint8Array<ArrayBuffer>): Promise<{ body: string; wrap: string }> {
+async function signedByAlice(payload: Uint8Array<ArrayBuffer>) {
+  const message = encodeCbor(["sealed/v1/sig", sealedHeaderItems(parts.header), payload]);
+  return { payload, signature: await ed25519Sign(message, alice.keys.dik?.privateKey ?? expect.fail()) };
+}
+
+async function addressed(
+  body: string,
+  cek: Uint8Array<ArrayBuffer>,
+): Promise<{ body: string; wrap: string }> {
   const bodyHash = await sha256(decodeBase64url(body));
   const wrap = await sealWrap(cek, { recipient: bob.verified, sender: alice.keys, bodyHash, now });
   return { body, wrap: wrap ?? "" };
@@ -169,12 +198,10 @@ describe("a sender who cheats", () => {
   });
 
   it("cannot sneak in content that is not padded, not CBOR or of a broken kind", async () => {
-    const sign = async (payload: Uint8Array<ArrayBuffer>) => {
-      const message = encodeCbor(["sealed/v1/sig", sealedHeaderItems(parts.header), payload]);
-      return { payload, signature: await ed25519Sign(message, alice.keys.dik?.privateKey ?? expect.fail()) };
-    };
-    expect(await resealed(await sign(encodeCbor(["text/v1", { text: 1, sentAt: 1 }])))).toBe("payload_malformed");
-    expect(await resealed(await sign(randomBytes(0)))).toBe("payload_malformed");
+    expect(await resealed(await signedByAlice(encodeCbor(["text/v1", { text: 1, sentAt: 1 }])))).toBe(
+      "payload_malformed",
+    );
+    expect(await resealed(await signedByAlice(randomBytes(0)))).toBe("payload_malformed");
     expect(await resealed({ payload: randomBytes(4), signature: randomBytes(63) })).toBe("malformed");
   });
 

@@ -23,7 +23,12 @@ describe("an envelope", () => {
             const opened = await openEnvelope({ ...sent, roster: devices });
             expect(opened.payload).toEqual(text(value));
             expect(opened.assurance).toBe("signed");
-            expect(opened.header).toMatchObject({ ...sent.claims, counter, class: messageClass, contentSuite: 1 });
+            expect(opened.header).toMatchObject({
+              ...sent.claims,
+              counter,
+              class: messageClass,
+              contentSuite: 1,
+            });
           }
         },
       ),
@@ -52,7 +57,9 @@ describe("an envelope", () => {
 
   it("never repeats key material: two seals of one payload share no secret part", async () => {
     const [alice, bob] = await Promise.all([newDevice(), newDevice()]);
-    const [one, two] = [await sendOne(alice, bob), await sendOne(alice, bob)].map((sent) => parseSealedBody(sent.body));
+    const [one, two] = [await sendOne(alice, bob), await sendOne(alice, bob)].map((sent) =>
+      parseSealedBody(sent.body),
+    );
     expect(one?.iv).not.toEqual(two?.iv);
     expect(one?.keyCommit).not.toEqual(two?.keyCommit);
   });
@@ -60,7 +67,9 @@ describe("an envelope", () => {
   it("hides the length of short texts", async () => {
     const [alice, bob] = await Promise.all([newDevice(), newDevice()]);
     const sizes = await Promise.all(
-      ["", "yes", "x".repeat(100)].map(async (value) => (await sendOne(alice, bob, { payload: text(value) })).body.length),
+      ["", "yes", "x".repeat(100)].map(
+        async (value) => (await sendOne(alice, bob, { payload: text(value) })).body.length,
+      ),
     );
     expect(new Set(sizes).size).toBe(1);
   });
@@ -93,7 +102,7 @@ describe("an envelope", () => {
   it("does not seal to a device whose identity key is not the pinned one", async () => {
     const [alice, bob, mallory] = await Promise.all([newDevice(), newDevice(), newDevice({ basic: true })]);
     const pinnedDik = alice.keys.dik?.publicKeyBytes;
-    const devices = [bob, mallory].map((device) => ({ ...device.published, pinnedDik }));
+    const devices = [bob, mallory].map(({ published }) => Object.assign(published, { pinnedDik }));
     const sent = await sendOne(alice, bob, { devices });
     expect(sent.wrap).toBe("");
     expect(await codeOf(openEnvelope(sent))).toBe("not_addressed");
@@ -112,15 +121,24 @@ describe("an envelope", () => {
 
 describe("a roster hash", () => {
   it("does not depend on order or repetition, and changes with any member", async () => {
-    const device = fc.record({ userId: fc.uuid(), deviceId: fc.string({ minLength: 1, maxLength: 64, unit: "grapheme-ascii" }) });
+    const device = fc.record({
+      userId: fc.uuid(),
+      deviceId: fc.string({ minLength: 1, maxLength: 64, unit: "grapheme-ascii" }),
+    });
     await fc.assert(
-      fc.asyncProperty(fc.array(device, { minLength: 1, maxLength: 8 }), fc.integer(), async (devices, at) => {
-        const hash = await hashRoster(devices);
-        const turn = Math.abs(at) % devices.length;
-        const turned = [...devices.slice(turn), ...devices.slice(0, turn), ...devices.slice(0, 1)];
-        expect(await hashRoster(turned)).toEqual(hash);
-        expect(await hashRoster([...devices, { userId: devices[0]?.userId ?? "", deviceId: "é" }])).not.toEqual(hash);
-      }),
+      fc.asyncProperty(
+        fc.array(device, { minLength: 1, maxLength: 8 }),
+        fc.integer(),
+        async (devices, at) => {
+          const hash = await hashRoster(devices);
+          const turn = Math.abs(at) % devices.length;
+          const turned = [...devices.slice(turn), ...devices.slice(0, turn), ...devices.slice(0, 1)];
+          expect(await hashRoster(turned)).toEqual(hash);
+          expect(
+            await hashRoster([...devices, { userId: devices[0]?.userId ?? "", deviceId: "é" }]),
+          ).not.toEqual(hash);
+        },
+      ),
     );
   });
 
@@ -129,7 +147,9 @@ describe("a roster hash", () => {
     const sent = await sendOne(alice, bob);
     const roster = [alice.published, bob.published];
     expect(await codeOf(openEnvelope({ ...sent, roster }))).toBe("opened");
-    expect(await codeOf(openEnvelope({ ...sent, roster: [...roster, ghost.published] }))).toBe("roster_mismatch");
+    expect(await codeOf(openEnvelope({ ...sent, roster: [...roster, ghost.published] }))).toBe(
+      "roster_mismatch",
+    );
     expect(await codeOf(openEnvelope({ ...sent, roster: [alice.published] }))).toBe("roster_mismatch");
   });
 });

@@ -48,7 +48,12 @@ export async function sendOne(
   const { body, wraps } = await sealEnvelope(input);
   const wrap = wraps.find((one) => one.deviceId === to.keys.deviceId)?.wrap ?? "";
   const { conversationId, messageId } = input;
-  const claims = { conversationId, messageId, senderUserId: from.keys.userId, senderDeviceId: from.keys.deviceId };
+  const claims = {
+    conversationId,
+    messageId,
+    senderUserId: from.keys.userId,
+    senderDeviceId: from.keys.deviceId,
+  };
   return { body, wrap, claims, sender: from.verified, keys: to.keys };
 }
 

@@ -56,7 +56,9 @@ export async function hpkeSeal(cek: Bytes, input: HpkeSealInput): Promise<Sealed
   if (recipientPublicKey.length !== kem?.publicKeyLength) return undefined;
   try {
     const publicKey = await kem.suite.kem.deserializePublicKey(recipientPublicKey);
-    const sender = senderKey && { senderKey: { privateKey: senderKey.privateKey, publicKey: senderKey.publicKey } };
+    const sender = senderKey && {
+      senderKey: { privateKey: senderKey.privateKey, publicKey: senderKey.publicKey },
+    };
     const { enc, ct } = await kem.suite.seal({ recipientPublicKey: publicKey, info, ...sender }, cek, aad);
     return { enc: new Uint8Array(enc), sealedCek: new Uint8Array(ct) };
   } catch {
@@ -74,12 +76,17 @@ export interface HpkeOpenInput {
 }
 
 /** Opens a content key. Undefined when key, sender, aad and sealed bytes do not belong together. */
-export async function hpkeOpen({ enc, sealedCek }: SealedKey, input: HpkeOpenInput): Promise<Bytes | undefined> {
+export async function hpkeOpen(
+  { enc, sealedCek }: SealedKey,
+  input: HpkeOpenInput,
+): Promise<Bytes | undefined> {
   const { kemId, recipientKey, aad, senderPublicKey } = input;
   const kem = findKem(kemId);
   if (enc.length !== kem?.encLength) return undefined;
   try {
-    const sender = senderPublicKey && { senderPublicKey: await kem.suite.kem.deserializePublicKey(senderPublicKey) };
+    const sender = senderPublicKey && {
+      senderPublicKey: await kem.suite.kem.deserializePublicKey(senderPublicKey),
+    };
     const pair = { privateKey: recipientKey.privateKey, publicKey: recipientKey.publicKey };
     const cek = await kem.suite.open({ recipientKey: pair, enc, info, ...sender }, sealedCek, aad);
     return new Uint8Array(cek);

@@ -2,6 +2,7 @@
 import {
   type Bytes,
   type KeyBundleFields,
+  type KeyBundleParts,
   currentBundleKeys,
   encodeBase64url,
   encodeKeyBundle,
@@ -45,13 +46,14 @@ export interface VerifyPublicKeyInput {
   pinnedDik?: Bytes | undefined;
 }
 
+const toSec = (ms: number) => Math.floor(ms / 1000);
+
 /** The string to publish: a signed `kb1.` bundle with all keys still held, or the bare key of a basic device. */
 export async function makePublicKey(keys: DeviceKeys, now: number): Promise<string> {
   const { userId, deviceId, dik, hpkeKeys } = keys;
   const [newest] = hpkeKeys;
   if (newest === undefined) throw new TypeError("a device without HPKE keys");
   if (dik === null) return encodeBase64url(newest.pair.publicKeyBytes);
-  const toSec = (ms: number) => Math.floor(ms / 1000);
   const fields: KeyBundleFields = {
     userId,
     deviceId,
@@ -71,34 +73,39 @@ export async function makePublicKey(keys: DeviceKeys, now: number): Promise<stri
 }
 
 /** Judges a device's `public_key`. Never throws: a refusal is a value. */
-export async function verifyDevicePublicKey(publicKey: string, input: VerifyPublicKeyInput): Promise<PublicKeyVerdict> {
-  const { userId, deviceId, now, pinnedDik } = input;
-  const refuse = (reason: PublicKeyRefusal): PublicKeyVerdict => ({ ok: false, reason });
+export async function verifyDevicePublicKey(
+  publicKey: string,
+  input: VerifyPublicKeyInput,
+): Promise<PublicKeyVerdict> {
+  const { userId, deviceId, pinnedDik } = input;
   const parsed = parseDevicePublicKey(publicKey);
-  switch (parsed.kind) {
-    case "unusable":
-      return refuse("unusable");
-    case "bare": {
-      if (pinnedDik) return refuse("identity_changed");
-      const kid = await keyIdOf(parsed.publicKey);
-      const device = { kind: "bare", userId, deviceId, kid, publicKey: parsed.publicKey } as const;
-      return { ok: true, device, isExpired: false };
-    }
-    case "bundle": {
-      const { signature, ...bundle } = parsed.bundle;
-      if (bundle.userId !== userId || bundle.deviceId !== deviceId) return refuse("wrong_device");
-      if (pinnedDik && !equalConstantTime(pinnedDik, bundle.dik)) return refuse("identity_changed");
-      if (!(await ed25519Verify(keyBundleSignedBytes(bundle), signature, bundle.dik))) {
-        return refuse("signature_invalid");
-      }
-      const kids = await Promise.all(bundle.keys.map((key) => keyIdOf(key.publicKey)));
-      if (bundle.keys.some((key, at) => key.kid !== kids[at])) return refuse("kid_mismatch");
-      if (bundle.issuedSec > now / 1000 + sealedLimits.clockSkewSec) return refuse("not_yet_valid");
-      const device = { kind: "bundle", userId, deviceId, dik: bundle.dik, bundle } as const;
-      return { ok: true, device, isExpired: currentBundleKeys(bundle, now).isExpired };
-    }
-  }
+  if (parsed.kind === "unusable") return refuse("unusable");
+  if (parsed.kind === "bundle") return verifyBundle(parsed.bundle, input);
+  if (pinnedDik) return refuse("identity_changed");
+  const kid = await keyIdOf(parsed.publicKey);
+  return {
+    ok: true,
+    device: { kind: "bare", userId, deviceId, kid, publicKey: parsed.publicKey },
+    isExpired: false,
+  };
 }
+
+async function verifyBundle(parts: KeyBundleParts, input: VerifyPublicKeyInput): Promise<PublicKeyVerdict> {
+  const { userId, deviceId, now, pinnedDik } = input;
+  const { signature, ...bundle } = parts;
+  const { dik } = bundle;
+  if (bundle.userId !== userId || bundle.deviceId !== deviceId) return refuse("wrong_device");
+  if (pinnedDik && !equalConstantTime(pinnedDik, dik)) return refuse("identity_changed");
+  if (!(await ed25519Verify(keyBundleSignedBytes(bundle), signature, dik)))
+    return refuse("signature_invalid");
+  const kids = await Promise.all(bundle.keys.map((key) => keyIdOf(key.publicKey)));
+  if (bundle.keys.some((key, at) => key.kid !== kids[at])) return refuse("kid_mismatch");
+  if (bundle.issuedSec > now / 1000 + sealedLimits.clockSkewSec) return refuse("not_yet_valid");
+  const { isExpired } = currentBundleKeys(bundle, now);
+  return { ok: true, device: { kind: "bundle", userId, deviceId, dik, bundle }, isExpired };
+}
+
+const refuse = (reason: PublicKeyRefusal): PublicKeyVerdict => ({ ok: false, reason });
 
 /** The key to seal to: the newest current one of a KEM known here. Undefined when there is none. */
 export function findSealingKey(

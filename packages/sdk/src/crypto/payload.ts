@@ -30,17 +30,12 @@ function decodeText(fields: Fields): TextPayload {
 
 /** A payload's CBOR. Throws `invalid_input` for a text that is no well-formed Unicode or a time before 1970. */
 export function encodePayload(payload: Payload): Bytes {
-  switch (payload.kind) {
-    case "text": {
-      const { text, sentAtMs } = payload;
-      if (!text.isWellFormed() || !Number.isSafeInteger(sentAtMs) || sentAtMs < 0) {
-        throw new EnvelopeError("invalid_input", "text is not Unicode, or sentAtMs is no time");
-      }
-      return encodeCbor(["text/v1", { text, sentAt: sentAtMs }]);
-    }
-    case "unknown":
-      return payload.bytes;
+  if (payload.kind === "unknown") return payload.bytes;
+  const { text, sentAtMs } = payload;
+  if (!text.isWellFormed() || !Number.isSafeInteger(sentAtMs) || sentAtMs < 0) {
+    throw new EnvelopeError("invalid_input", "text is not Unicode, or sentAtMs is no time");
   }
+  return encodeCbor(["text/v1", { text, sentAt: sentAtMs }]);
 }
 
 /** Reads a payload. An unknown kind is a value, a broken one throws `payload_malformed`. */

@@ -24,7 +24,9 @@ export interface HkdfInput {
 /** HKDF-SHA256 (RFC 5869). */
 export async function hkdfSha256(secret: Bytes, { salt, info, length }: HkdfInput): Promise<Bytes> {
   const key = await subtle.importKey("raw", secret, "HKDF", false, ["deriveBits"]);
-  return new Uint8Array(await subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt, info }, key, length * 8));
+  return new Uint8Array(
+    await subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt, info }, key, length * 8),
+  );
 }
 
 /** Everything of AES-256-GCM but the text. The pair of key and iv must never be used twice. */
@@ -36,14 +38,18 @@ export interface AeadInput {
 
 export async function aesGcmSeal(plaintext: Bytes, { key, iv, aad }: AeadInput): Promise<Bytes> {
   const cryptoKey = await subtle.importKey("raw", key, "AES-GCM", false, ["encrypt"]);
-  return new Uint8Array(await subtle.encrypt({ name: "AES-GCM", iv, additionalData: aad }, cryptoKey, plaintext));
+  return new Uint8Array(
+    await subtle.encrypt({ name: "AES-GCM", iv, additionalData: aad }, cryptoKey, plaintext),
+  );
 }
 
 /** Undefined when key, iv, aad and ciphertext do not belong together. */
 export async function aesGcmOpen(ciphertext: Bytes, { key, iv, aad }: AeadInput): Promise<Bytes | undefined> {
   const cryptoKey = await subtle.importKey("raw", key, "AES-GCM", false, ["decrypt"]);
   try {
-    return new Uint8Array(await subtle.decrypt({ name: "AES-GCM", iv, additionalData: aad }, cryptoKey, ciphertext));
+    return new Uint8Array(
+      await subtle.decrypt({ name: "AES-GCM", iv, additionalData: aad }, cryptoKey, ciphertext),
+    );
   } catch {
     return undefined;
   }

@@ -78,7 +78,8 @@ export async function sealEnvelope(input: SealEnvelopeInput): Promise<SealedEnve
   };
   const headerItems = asInput(() => sealedHeaderItems(header));
   const payload = encodePayload(input.payload);
-  const signature = sender.dik && (await ed25519Sign(signedBytes(headerItems, payload), sender.dik.privateKey));
+  const signature =
+    sender.dik && (await ed25519Sign(signedBytes(headerItems, payload), sender.dik.privateKey));
   const cek = randomBytes(32);
   try {
     const iv = randomBytes(12);
@@ -88,8 +89,12 @@ export async function sealEnvelope(input: SealEnvelopeInput): Promise<SealedEnve
     const body = encodeCbor([headerItems, iv, keyCommit, ct]);
     if (body.length > sealedLimits.maxBodyBytes) throw new EnvelopeError("oversize");
     const bodyHash = await sha256(body);
-    const others = devices.filter(({ userId, deviceId }) => userId !== self.userId || deviceId !== self.deviceId);
-    const reached = await Promise.all(others.map((device) => sealFor(device, { cek, sender, bodyHash, now })));
+    const others = devices.filter(
+      ({ userId, deviceId }) => userId !== self.userId || deviceId !== self.deviceId,
+    );
+    const reached = await Promise.all(
+      others.map((device) => sealFor(device, { cek, sender, bodyHash, now })),
+    );
     return { body: encodeBase64url(body), ...report(reached) };
   } finally {
     cek.fill(0);
@@ -116,7 +121,11 @@ async function sealFor(
   { cek, sender, bodyHash, now }: { cek: Bytes; sender: DeviceKeys; bodyHash: Bytes; now: number },
 ): Promise<Reached> {
   const address = { userId: device.userId, deviceId: device.deviceId };
-  const verdict = await verifyDevicePublicKey(device.publicKey, { ...address, now, pinnedDik: device.pinnedDik });
+  const verdict = await verifyDevicePublicKey(device.publicKey, {
+    ...address,
+    now,
+    pinnedDik: device.pinnedDik,
+  });
   if (!verdict.ok) return { address, wrap: undefined, reason: verdict.reason };
   const recipient = verdict.device;
   const wrap = await sealWrap(cek, { recipient, sender, bodyHash, now });
@@ -128,7 +137,9 @@ async function sealFor(
 function report(all: readonly Reached[]): Omit<SealedEnvelope, "body"> {
   return {
     wraps: all.map(({ address, wrap }) => ({ ...address, wrap: wrap ?? "" })),
-    unreachable: all.flatMap((one) => (one.wrap === undefined ? [{ ...one.address, reason: one.reason }] : [])),
+    unreachable: all.flatMap((one) =>
+      one.wrap === undefined ? [{ ...one.address, reason: one.reason }] : [],
+    ),
     basic: all.flatMap((one) => (one.wrap !== undefined && one.isBasic ? [one.address] : [])),
     expired: all.flatMap((one) => (one.wrap !== undefined && one.isExpired ? [one.address] : [])),
   };

@@ -1,0 +1,116 @@
+import {
+  currentBundleKeys,
+  decodeBase64url,
+  encodeBase64url,
+  encodeKeyBundle,
+  parseKeyBundle,
+} from "@sotto/schema";
+import { describe, expect, it } from "vitest";
+import { rotateDeviceKeys, sealableForMs } from "./device-keys.ts";
+import { flip, newDevice, now } from "./fixtures.ts";
+import { findSealingKey, makePublicKey, verifyDevicePublicKey } from "./key-bundle.ts";
+
+const dayMs = 86_400_000;
+const reasonOf = async (publicKey: string, input: Parameters<typeof verifyDevicePublicKey>[1]) => {
+  const verdict = await verifyDevicePublicKey(publicKey, input);
+  return verdict.ok ? "ok" : verdict.reason;
+};
+
+describe("a published key bundle", () => {
+  it("verifies for its device, and carries its keys", async () => {
+    const { keys, published } = await newDevice();
+    const verdict = await verifyDevicePublicKey(published.publicKey, { ...published, now });
+    if (!verdict.ok || verdict.device.kind !== "bundle") throw new Error("unexpected");
+    expect(verdict.isExpired).toBe(false);
+    expect(verdict.device.dik).toEqual(keys.dik?.publicKeyBytes);
+    expect(verdict.device.bundle.keys.map((key) => key.kid)).toEqual([keys.hpkeKeys[0]?.kid]);
+  });
+
+  it("is refused with any bit changed", async () => {
+    const { published } = await newDevice();
+    const bytes = decodeBase64url(published.publicKey.slice(4));
+    const reasons = await Promise.all(
+      Array.from(bytes, (_, at) =>
+        reasonOf(`kb1.${encodeBase64url(flip(bytes, at))}`, { ...published, now }),
+      ),
+    );
+    expect([...new Set(reasons)].toSorted()).toEqual(["signature_invalid", "unusable", "wrong_device"]);
+  });
+
+  it("is refused for another user, another device, another identity, before its time", async () => {
+    const [{ published, keys }, other] = await Promise.all([newDevice(), newDevice()]);
+    const { publicKey } = published;
+    const input = { ...published, now };
+    expect(await reasonOf(publicKey, { ...input, userId: other.keys.userId })).toBe("wrong_device");
+    expect(await reasonOf(publicKey, { ...input, deviceId: other.keys.deviceId })).toBe("wrong_device");
+    expect(await reasonOf(publicKey, { ...input, pinnedDik: other.keys.dik?.publicKeyBytes })).toBe(
+      "identity_changed",
+    );
+    expect(await reasonOf(publicKey, { ...input, pinnedDik: keys.dik?.publicKeyBytes })).toBe("ok");
+    expect(await reasonOf(publicKey, { ...input, now: now - 200_000 })).toBe("ok");
+    expect(await reasonOf(publicKey, { ...input, now: now - 400_000 })).toBe("not_yet_valid");
+  });
+
+  it("is refused with another key's signature, or with a key id that is not its key's", async () => {
+    const [{ published }, other] = await Promise.all([newDevice(), newDevice()]);
+    const bundle = parseKeyBundle(published.publicKey) ?? expect.fail();
+    const { signature } = parseKeyBundle(other.published.publicKey) ?? expect.fail();
+    expect(await reasonOf(encodeKeyBundle({ ...bundle, signature }), { ...published, now })).toBe(
+      "signature_invalid",
+    );
+    const { keys } = await newDevice();
+    const [key] = keys.hpkeKeys;
+    const lying = { ...keys, hpkeKeys: key ? [{ ...key, kid: "0011223344556677" }] : [] };
+    expect(await reasonOf(await makePublicKey(lying, now), { ...keys, now })).toBe("kid_mismatch");
+  });
+
+  it("offers its newest valid key; past its time still the newest, and says so", async () => {
+    const { keys } = await newDevice();
+    const week2 = await rotateDeviceKeys(keys, now + 7 * dayMs);
+    const publicKey = await makePublicKey(week2, now + 7 * dayMs);
+    const [newest, older] = week2.hpkeKeys;
+    const at = async (time: number) => {
+      const verdict = await verifyDevicePublicKey(publicKey, { ...keys, now: time });
+      if (!verdict.ok || verdict.device.kind !== "bundle") throw new Error("unexpected");
+      const current = currentBundleKeys(verdict.device.bundle, time).keys.map((key) => key.kid);
+      return { kid: findSealingKey(verdict.device, time)?.kid, isExpired: verdict.isExpired, current };
+    };
+    const fresh = { kid: newest?.kid, isExpired: false };
+    expect(await at(now + 7 * dayMs)).toEqual({ ...fresh, current: [newest?.kid, older?.kid] });
+    expect(await at(now + sealableForMs + dayMs)).toEqual({ ...fresh, current: [newest?.kid] });
+    const expired = { kid: newest?.kid, isExpired: true, current: [newest?.kid] };
+    expect(await at(now + 7 * dayMs + sealableForMs + dayMs)).toEqual(expired);
+  });
+});
+
+describe("a bare key", () => {
+  it("is taken as base64 or base64url, padded or not, but not where an identity is pinned", async () => {
+    const { published, keys } = await newDevice({ basic: true });
+    const bytes = keys.hpkeKeys[0]?.pair.publicKeyBytes ?? expect.fail();
+    const base64 = Buffer.from(bytes).toString("base64");
+    for (const publicKey of [published.publicKey, base64, base64.slice(0, 43), `${published.publicKey}=`]) {
+      const verdict = await verifyDevicePublicKey(publicKey, { ...published, now });
+      expect(verdict).toMatchObject({
+        ok: true,
+        device: { kind: "bare", kid: keys.hpkeKeys[0]?.kid, publicKey: bytes },
+      });
+    }
+    expect(await reasonOf(published.publicKey, { ...published, now, pinnedDik: bytes })).toBe(
+      "identity_changed",
+    );
+  });
+
+  it.each([
+    "",
+    "key",
+    "kb1.",
+    "kb1.AAAA",
+    "A".repeat(42),
+    "A".repeat(44),
+    "-----BEGIN PUBLIC KEY-----",
+    `${"A".repeat(42)}B`,
+  ])("is not %j", async (publicKey) => {
+    const { published } = await newDevice();
+    expect(await reasonOf(publicKey, { ...published, now })).toBe("unusable");
+  });
+});
