@@ -155,6 +155,16 @@ describe("a forged sender", () => {
     expect(await codeOf(openEnvelope({ ...fromBasic, sender }))).toBe("wrap_rejected");
   });
 
+  it("whose bundle was downgraded to its own bare key, which hides that a signature is due", async () => {
+    const basic = await newDevice({ basic: true });
+    const { kid, pair } = alice.keys.hpkeKeys[0] ?? expect.fail();
+    const { userId, deviceId } = alice.keys;
+    const sender = { kind: "bare", userId, deviceId, kid, publicKey: pair.publicKeyBytes } as const;
+    const envelope = await sendOne(alice, basic);
+    expect(await codeOf(openEnvelope(envelope))).toBe("opened");
+    expect(await codeOf(openEnvelope({ ...envelope, sender }))).toBe("signature_invalid");
+  });
+
   it("who has another bare key", async () => {
     const [one, other] = await Promise.all([newDevice({ basic: true }), newDevice({ basic: true })]);
     const envelope = await sendOne(one, bob);

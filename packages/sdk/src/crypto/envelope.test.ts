@@ -1,6 +1,6 @@
 import { parseSealedBody, parseWrapKeyId, sealedLimits } from "@sotto/schema";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { codeOf, newDevice, now, sendOne } from "./fixtures.ts";
 import { openEnvelope } from "./open-envelope.ts";
 import { hashRoster, sealEnvelope } from "./seal-envelope.ts";
@@ -62,6 +62,15 @@ describe("an envelope", () => {
     );
     expect(one?.iv).not.toEqual(two?.iv);
     expect(one?.keyCommit).not.toEqual(two?.keyCommit);
+  });
+
+  it("wipes the content key once sealed", async () => {
+    const [alice, bob] = await Promise.all([newDevice(), newDevice()]);
+    const made = vi.spyOn(crypto, "getRandomValues");
+    await sendOne(alice, bob);
+    const contentKeys = made.mock.results.map(({ value }) => value).filter(({ length }) => length === 32);
+    made.mockRestore();
+    expect(contentKeys).toEqual([new Uint8Array(32)]);
   });
 
   it("hides the length of short texts", async () => {
@@ -147,6 +156,8 @@ describe("a roster hash", () => {
     const sent = await sendOne(alice, bob);
     const roster = [alice.published, bob.published];
     expect(await codeOf(openEnvelope({ ...sent, roster }))).toBe("opened");
+    const withoutSelf = await sendOne(alice, bob, { devices: [bob.published] });
+    expect(await codeOf(openEnvelope({ ...withoutSelf, roster }))).toBe("opened");
     expect(await codeOf(openEnvelope({ ...sent, roster: [...roster, ghost.published] }))).toBe(
       "roster_mismatch",
     );
