@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { TestProject } from "vitest/node";
 import { startEmbeddedPostgres } from "../src/db/embedded-postgres.ts";
 import { migrateDatabase } from "../src/db/migrate.ts";
 import { findFreePort } from "./free-port.ts";
-import { removeLeftovers, testRunFolder } from "./leftovers.ts";
+import { makeTestRunFolder, removeLeftovers } from "./leftovers.ts";
 import { startRedis } from "./redis.ts";
 import { databaseUrl, runSql } from "./sql.ts";
 
@@ -25,19 +24,19 @@ const settings = {
   autovacuum: "off",
   max_connections: "300",
   shared_buffers: "64MB",
+  max_wal_size: "256MB",
 };
 
 /** Gives the tests a PostgreSQL with a migrated template database, and a Redis. */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   await using resources = new AsyncDisposableStack();
   await removeLeftovers();
-  const folder = testRunFolder(process.pid);
-  await mkdir(folder, { recursive: true, mode: 0o711 });
+  const folder = await makeTestRunFolder();
   resources.defer(() => removeLeftovers(process.pid));
   const redis = startRedis({ pidFile: path.join(folder, "redis.pid") }).catch((error: unknown) => ({
     missing: String(error),
   }));
-  const postgresUrl = process.env["TEST_DB_URL"] ?? (await startPostgres(resources));
+  const postgresUrl = process.env["TEST_DB_URL"] ?? (await startPostgres(folder, resources));
   const templateDatabase = await createTemplate(postgresUrl, resources);
   project.provide("postgresUrl", postgresUrl);
   project.provide("templateDatabase", templateDatabase);
@@ -48,8 +47,8 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   return () => kept.disposeAsync();
 }
 
-async function startPostgres(resources: AsyncDisposableStack): Promise<string> {
-  const dataDir = path.join(testRunFolder(process.pid), "data");
+async function startPostgres(folder: string, resources: AsyncDisposableStack): Promise<string> {
+  const dataDir = path.join(folder, "data");
   const postgres = resources.use(
     await startEmbeddedPostgres({ dataDir, port: await findFreePort(), settings }),
   );
