@@ -16,7 +16,7 @@ export class WsClient implements AsyncDisposable {
     const query = new URLSearchParams();
     if (options.token !== undefined && !options.header) query.set("token", options.token);
     if (options.resume) query.set("resume", "1");
-    const target = `${url.replace(/^http/, "ws")}/ws?${query}`;
+    const target = `${url.replace(/^http/, "ws")}/ws?${query.toString()}`;
     this.socket = options.header
       ? new WebSocket(target, { headers: { authorization: `Bearer ${options.token ?? ""}` } })
       : new WebSocket(target);

@@ -1,0 +1,31 @@
+import type { Bus } from "./bus/bus.ts";
+import type { Config } from "./config.ts";
+import type { Db } from "./db/db.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import type { SessionCache } from "./modules/accounts/session-cache.ts";
+import type { Tokens } from "./modules/accounts/tokens.ts";
+import type { OtpSender } from "./modules/accounts/otp-sender.ts";
+import type { PresenceStore } from "./modules/presence/presence-store.ts";
+import type { Hub } from "./modules/sync/hub.ts";
+import type { Limits } from "./pipeline/limits.ts";
+
+/** What procedures read. Clock and ids are passed in, so that tests can set them. */
+export interface App {
+  config: Config;
+  db: Db;
+  bus: Bus;
+  hub: Hub;
+  tokens: Tokens;
+  sessions: SessionCache;
+  presence: PresenceStore;
+  limits: Limits;
+  otpSender: OtpSender;
+  metrics: Metrics;
+  log: Log;
+  /** The present time. */
+  now: () => Date;
+  /** A new UUIDv7. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the one place where ids get their brand
+  newId: <Id extends string>() => Id;
+}

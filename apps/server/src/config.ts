@@ -1,0 +1,134 @@
+import { z } from "zod";
+
+/** Known to everybody who reads this file, so refused outside dev. */
+const devJwtSecret = "sotto-development-secret-not-for-production";
+const minSecretChars = 32;
+
+const flag = z.enum(["true", "false", "1", "0"]).transform((value) => value === "true" || value === "1");
+const integer = (min: number, max: number) =>
+  z.string().regex(/^\d+$/, "must be a whole number").transform(Number).pipe(z.int().min(min).max(max));
+const url = (...protocols: string[]) =>
+  z.string().refine(
+    (value) => {
+      const parsed = URL.parse(value);
+      return parsed !== null && protocols.includes(parsed.protocol);
+    },
+    `must be a URL of ${protocols.join(" or ")}`,
+  );
+
+const webhookEndpoints = z
+  .string()
+  .transform((value, context) => {
+    try {
+      return JSON.parse(value) as unknown;
+    } catch {
+      context.addIssue("must be JSON");
+      return z.NEVER;
+    }
+  })
+  .pipe(
+    z.array(
+      z.object({
+        url: url("http:", "https:"),
+        secret: z.string().min(1),
+        events: z.array(z.string()).optional(),
+      }),
+    ),
+  );
+
+/** Every variable, as wire-contract names it, with its default. */
+const environment = z.object({
+  ENV: z.string().min(1).default("dev"),
+  APP_HOST: z.string().min(1).default("0.0.0.0"),
+  APP_PORT: integer(0, 65_535).default(8091),
+  DATA_DIR: z.string().min(1).optional(),
+  DB_URL: z
+    .string()
+    .transform((value) => value.replace(/^postgres(?:ql)?(?:\+\w+)?:/, "postgresql:"))
+    .pipe(url("postgresql:"))
+    .optional(),
+  DB_POOL_SIZE: integer(2, 200).default(16),
+  REDIS_URL: url("redis:", "rediss:").optional(),
+  JWT_SECRET: z.string().default(devJwtSecret),
+  JWT_EXPIRES_MINUTES: integer(1, 5_256_000).default(43_200),
+  ALLOWED_ORIGINS: z.string().optional(),
+  OTP_MODE: z.enum(["dev", "http"]).default("dev"),
+  OTP_HTTP_URL: url("https:", "http:").optional(),
+  OTP_HTTP_SECRET: z.string().min(16).optional(),
+  OTP_TTL_SECS: integer(1, 86_400).default(300),
+  OTP_MAX_ATTEMPTS: integer(1, 100).default(5),
+  NOTIFY_MODE: z.enum(["log", "redis"]).default("log"),
+  NOTIFY_REDIS_CHANNEL: z.string().min(1).default("chat.events"),
+  WEBHOOK_ENABLED: flag.default(false),
+  WEBHOOK_TIMEOUT_SECS: integer(1, 60).default(3),
+  CHAT_WEBHOOK_ENDPOINTS_JSON: webhookEndpoints.default([]),
+  PUSH_PROVIDER: z.enum(["none", "fcm"]).default("none"),
+  FCM_SERVER_KEY: z.string().min(1).optional(),
+  CHAT_USER_MSGS_PER_MINUTE: integer(1, 1_000_000).default(60),
+  CHAT_GROUP_MSGS_PER_MINUTE: integer(1, 1_000_000).default(120),
+  RATE_LIMIT_PER_MINUTE: integer(1, 1_000_000).default(120),
+  LOG_RETENTION_DAYS: integer(1, 3650).default(30),
+  LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
+  PAYMENTS_BASE_URL: url("http:", "https:").optional(),
+  PAYMENTS_INTERNAL_SECRET: z.string().min(1).optional(),
+  PAYMENTS_WEBHOOK_SECRET: z.string().min(1).optional(),
+});
+
+export type Config = Readonly<
+  Omit<z.output<typeof environment>, "ALLOWED_ORIGINS"> & {
+    isDev: boolean;
+    ALLOWED_ORIGINS: readonly string[];
+  }
+>;
+
+/** A variable that cannot be read, or a setting that is not safe; its message names the variables. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/** Reads the environment. An empty variable counts as not set. Throws `ConfigError`. */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ""),
+  );
+  const parsed = environment.safeParse(given);
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map((issue) => `${String(issue.path[0])}: ${issue.message}`);
+    throw new ConfigError(`The configuration cannot be read:\n  ${lines.join("\n  ")}`);
+  }
+  const isDev = parsed.data.ENV === "dev";
+  const config: Config = {
+    ...parsed.data,
+    isDev,
+    ALLOWED_ORIGINS: (parsed.data.ALLOWED_ORIGINS ?? (isDev ? "*" : ""))
+      .split(",")
+      .map((origin) => origin.trim())
+      .filter((origin) => origin !== ""),
+  };
+  const problems = [...findIncomplete(config), ...(isDev ? [] : findUnsafe(config))];
+  if (problems.length > 0) {
+    throw new ConfigError(`The server does not start with these settings:\n  ${problems.join("\n  ")}`);
+  }
+  return config;
+}
+
+function findIncomplete(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.OTP_MODE === "http" && !(config.OTP_HTTP_URL && config.OTP_HTTP_SECRET)) {
+    problems.push("OTP_MODE=http needs OTP_HTTP_URL and OTP_HTTP_SECRET");
+  }
+  if (config.NOTIFY_MODE === "redis" && !config.REDIS_URL) problems.push("NOTIFY_MODE=redis needs REDIS_URL");
+  return problems;
+}
+
+function findUnsafe(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.JWT_SECRET === devJwtSecret) problems.push("JWT_SECRET: set one of your own outside ENV=dev");
+  else if (config.JWT_SECRET.length < minSecretChars) {
+    problems.push(`JWT_SECRET: at least ${minSecretChars} characters outside ENV=dev`);
+  }
+  if (config.OTP_MODE === "dev") problems.push("OTP_MODE=dev: everybody knows the code; only for ENV=dev");
+  if (config.ALLOWED_ORIGINS.includes("*")) problems.push("ALLOWED_ORIGINS: * is only for ENV=dev");
+  if (config.OTP_HTTP_URL?.startsWith("http:")) problems.push("OTP_HTTP_URL: https only outside ENV=dev");
+  return problems;
+}

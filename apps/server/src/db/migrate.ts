@@ -1,0 +1,21 @@
+import { Migrator, type Migration } from "kysely/migration";
+import { openDatabase, type Db } from "./db.ts";
+import * as first from "./migrations/0001-first.ts";
+
+/** Listed, not found on disk, so that a bundle or a stray file changes nothing. Landed ones are never edited. */
+const migrations: Record<string, Migration> = { "0001-first": first };
+
+/** Brings the database to the newest schema. Several processes may start at once: one migrates, the others wait. */
+export async function migrate(db: Db): Promise<void> {
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: async () => migrations },
+  });
+  const { error } = await migrator.migrateToLatest();
+  if (error) throw error instanceof Error ? error : new Error("The migration failed", { cause: error });
+}
+
+export async function migrateDatabase(url: string): Promise<void> {
+  await using database = openDatabase({ url, maxConnections: 1 });
+  await migrate(database.db);
+}

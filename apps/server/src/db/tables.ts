@@ -1,0 +1,15 @@
+import type { AccountTables } from "../modules/accounts/accounts.tables.ts";
+import type { ConversationTables } from "../modules/conversations/conversations.tables.ts";
+import type { DeviceTables } from "../modules/devices/devices.tables.ts";
+import type { MessageTables } from "../modules/messages/messages.tables.ts";
+import type { ReceiptTables } from "../modules/receipts/receipts.tables.ts";
+import type { LogTables } from "../modules/logs/logs.tables.ts";
+import type { IdempotencyTables } from "../pipeline/idempotency.tables.ts";
+
+export type Tables = AccountTables &
+  DeviceTables &
+  ConversationTables &
+  MessageTables &
+  ReceiptTables &
+  LogTables &
+  IdempotencyTables;

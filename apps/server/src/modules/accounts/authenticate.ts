@@ -1,0 +1,27 @@
+import type { App } from "../../app.ts";
+import { AppError } from "../../errors.ts";
+import type { Caller } from "../../pipeline/call.ts";
+import { findLiveSession } from "./sessions.queries.ts";
+
+const maxTokenChars = 4096;
+
+/**
+ * The caller of a bearer token. Throws `NOT_AUTHENTICATED` without one, `TOKEN_EXPIRED`, or
+ * `TOKEN_INVALID` for one that is forged, ended, or of no known session.
+ */
+export async function authenticate(app: App, token: string | undefined): Promise<Caller> {
+  if (!token) throw new AppError("NOT_AUTHENTICATED");
+  if (token.length > maxTokenChars) throw new AppError("TOKEN_INVALID");
+  const now = app.now();
+  const cached = app.sessions.find(token);
+  if (cached) {
+    if (cached.expiresAt <= now.getTime()) throw new AppError("TOKEN_EXPIRED");
+    return cached;
+  }
+  const claims = await app.tokens.verify(token, now);
+  const session = await findLiveSession(app.db, claims.sessionId);
+  if (!session || session.user_id !== claims.userId) throw new AppError("TOKEN_INVALID");
+  const caller = { ...claims, deviceId: session.device_id };
+  app.sessions.put(token, caller);
+  return caller;
+}

@@ -1,0 +1,58 @@
+import type { UserId } from "@sotto/schema";
+import type { Db, Tx } from "../../db/db.ts";
+
+/** The user of a phone number, made at its first verification. */
+export async function findOrCreateUser(
+  tx: Tx,
+  user: { id: UserId; phone: string; name: string | null; now: Date },
+): Promise<UserId> {
+  const created = await tx
+    .insertInto("users")
+    .values({ id: user.id, phone: user.phone, name: user.name, created_at: user.now, last_seen_at: null })
+    .onConflict((conflict) => conflict.column("phone").doNothing())
+    .returning("id")
+    .executeTakeFirst();
+  if (created) {
+    await tx.insertInto("account_logs").values({ user_id: created.id }).execute();
+    return created.id;
+  }
+  const found = await tx
+    .selectFrom("users")
+    .select(["id", "name"])
+    .where("phone", "=", user.phone)
+    .executeTakeFirstOrThrow();
+  if (found.name === null && user.name !== null) {
+    await tx.updateTable("users").set({ name: user.name }).where("id", "=", found.id).execute();
+  }
+  return found.id;
+}
+
+export async function hasUser(db: Db | Tx, id: UserId): Promise<boolean> {
+  const found = await db.selectFrom("users").select("id").where("id", "=", id).executeTakeFirst();
+  return found !== undefined;
+}
+
+/** Taken by whoever changes a user's devices, and shared by whoever makes a conversation with the user. */
+export function lockUser(tx: Tx, id: UserId) {
+  return tx.selectFrom("users").select("id").where("id", "=", id).forUpdate().execute();
+}
+
+/** Holds the users' device lists still until the end of the transaction. Gives those that exist. */
+export async function holdUsers(tx: Tx, ids: UserId[]): Promise<UserId[]> {
+  const held = await tx
+    .selectFrom("users")
+    .select("id")
+    .where("id", "in", ids)
+    .orderBy("id")
+    .forShare()
+    .execute();
+  return held.map((user) => user.id);
+}
+
+export function findLastSeen(db: Db | Tx, id: UserId) {
+  return db.selectFrom("users").select("last_seen_at").where("id", "=", id).executeTakeFirst();
+}
+
+export function updateLastSeen(db: Db | Tx, id: UserId, at: Date) {
+  return db.updateTable("users").set({ last_seen_at: at }).where("id", "=", id).execute();
+}

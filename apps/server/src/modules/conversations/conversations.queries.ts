@@ -1,0 +1,115 @@
+import type { ConversationId, UserId } from "@sotto/schema";
+import { sql } from "kysely";
+import type { Db, Tx } from "../../db/db.ts";
+
+const maxListed = 100;
+
+/** A direct conversation is kept once, under its two users in order. */
+function inOrder(first: UserId, second: UserId): { user_a: UserId; user_b: UserId } {
+  return first < second ? { user_a: first, user_b: second } : { user_a: second, user_b: first };
+}
+
+export function findDirect(db: Db | Tx, first: UserId, second: UserId) {
+  const pair = inOrder(first, second);
+  return db
+    .selectFrom("conversations")
+    .select(["id", "user_a", "user_b", "last_message_at", "roster_version"])
+    .where("user_a", "=", pair.user_a)
+    .where("user_b", "=", pair.user_b)
+    .where("is_group", "=", false)
+    .executeTakeFirst();
+}
+
+/** Does nothing when another transaction has made it, after waiting for that one's end. */
+export async function insertDirect(
+  tx: Tx,
+  conversation: { id: ConversationId; users: [UserId, UserId]; at: Date },
+): Promise<void> {
+  const { id, users, at } = conversation;
+  const inserted = await tx
+    .insertInto("conversations")
+    .values({ id, is_group: false, name: null, ...inOrder(...users), created_at: at, last_message_at: null })
+    .onConflict((conflict) =>
+      conflict.columns(["user_a", "user_b"]).where("is_group", "=", false).doNothing(),
+    )
+    .returning("id")
+    .executeTakeFirst();
+  if (!inserted) return;
+  await tx
+    .insertInto("conversation_members")
+    .values(
+      users.map((user_id) => ({ conversation_id: id, user_id, from_seq: 0, to_seq: null, joined_at: at })),
+    )
+    .execute();
+}
+
+/** The member's interval; its row is locked, so that one user's acks in a conversation run in turn. */
+export function lockMembership(tx: Tx, conversationId: ConversationId, userId: UserId) {
+  return tx
+    .selectFrom("conversation_members")
+    .innerJoin("conversations", "conversations.id", "conversation_members.conversation_id")
+    .select(["from_seq", "to_seq", "conversations.last_seq"])
+    .where("conversation_id", "=", conversationId)
+    .where("user_id", "=", userId)
+    .orderBy("from_seq", "desc")
+    .limit(1)
+    .forUpdate(["conversation_members"])
+    .executeTakeFirst();
+}
+
+export async function isMember(
+  db: Db | Tx,
+  conversationId: ConversationId,
+  userId: UserId,
+): Promise<boolean> {
+  const found = await db
+    .selectFrom("conversation_members")
+    .select("user_id")
+    .where("conversation_id", "=", conversationId)
+    .where("user_id", "=", userId)
+    .executeTakeFirst();
+  return found !== undefined;
+}
+
+/** The user's conversations that have messages, the newest first. */
+export function listConversations(db: Db | Tx, userId: UserId) {
+  return db
+    .selectFrom("conversation_members as m")
+    .innerJoin("conversations as c", "c.id", "m.conversation_id")
+    .select(["c.id", "c.user_a", "c.user_b", "c.last_message_at", "c.is_group", "c.name"])
+    .where("m.user_id", "=", userId)
+    .where("m.to_seq", "is", null)
+    .where("c.last_message_at", "is not", null)
+    .orderBy("c.last_message_at", "desc")
+    .orderBy("c.id", "desc")
+    .limit(maxListed)
+    .execute();
+}
+
+/** How many messages of others each conversation has beyond what the user has read. */
+export async function countUnread(
+  db: Db | Tx,
+  userId: UserId,
+  conversationIds: ConversationId[],
+): Promise<Map<ConversationId, number>> {
+  const { rows } = await sql<{ id: ConversationId; unread: number }>`
+    select m.conversation_id as id, u.unread
+    from conversation_members m
+    left join lateral (
+      select through_seq from marks
+      where conversation_id = m.conversation_id and user_id = m.user_id and kind = 'read'
+      order by through_seq desc limit 1
+    ) k on true
+    cross join lateral (
+      select count(*) as unread from messages x
+      where x.conversation_id = m.conversation_id and x.seq > greatest(m.from_seq, coalesce(k.through_seq, 0))
+        and x.sender_user_id <> m.user_id
+        and not exists (
+          select from single_marks s
+          where s.conversation_id = x.conversation_id and s.user_id = m.user_id and s.kind = 'read' and s.seq = x.seq
+        )
+    ) u
+    where m.user_id = ${userId} and m.to_seq is null and m.conversation_id = any(${conversationIds}::uuid[])
+  `.execute(db);
+  return new Map(rows.map((row) => [row.id, row.unread]));
+}

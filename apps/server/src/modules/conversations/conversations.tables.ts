@@ -1,0 +1,29 @@
+import type { ConversationId, UserId } from "@sotto/schema";
+import type { Generated } from "kysely";
+
+interface ConversationTable {
+  id: ConversationId;
+  is_group: boolean;
+  name: string | null;
+  user_a: UserId;
+  user_b: UserId;
+  created_at: Date;
+  /** The number of the log's last entry: raised under this row's lock, in the transaction of the entry. */
+  last_seq: Generated<number>;
+  last_message_at: Date | null;
+  roster_version: Generated<number>;
+}
+
+interface ConversationMemberTable {
+  conversation_id: ConversationId;
+  user_id: UserId;
+  /** The member sees entries with from_seq < seq ≤ to_seq. */
+  from_seq: number;
+  to_seq: number | null;
+  joined_at: Date;
+}
+
+export interface ConversationTables {
+  conversations: ConversationTable;
+  conversation_members: ConversationMemberTable;
+}

@@ -1,0 +1,140 @@
+import type { Device, DeviceId, UserId } from "@sotto/schema";
+import { AppError } from "../../errors.ts";
+import type { Call } from "../../pipeline/call.ts";
+import { transact } from "../../pipeline/transact.ts";
+import { endSessionsOfDevice, linkDevice } from "../accounts/sessions.service.ts";
+import { lockUser } from "../accounts/users.service.ts";
+import { appendAccountEntry, deletePositions, startPositions } from "../logs/logs.service.ts";
+import {
+  countDevices,
+  deleteDevice,
+  findDevice,
+  listDevices,
+  raiseRosterVersions,
+  updateDevice,
+  upsertDevice,
+} from "./devices.queries.ts";
+
+/** Every device costs each sender a wrap. */
+export const maxDevicesPerUser = 32;
+
+export { listDevicesOfUsers, touchDevice } from "./devices.queries.ts";
+
+interface Publication {
+  deviceId?: DeviceId | null | undefined;
+  publicKey: string;
+  deviceName?: string | null | undefined;
+  pushToken?: string | null | undefined;
+}
+
+/** Registers the token's device, or updates it. The user's devices change one at a time. */
+export async function publishDevice(call: Call, publication: Publication): Promise<Device> {
+  const { app, caller } = call;
+  return transact(call, async (tx, wakes) => {
+    const { userId, sessionId } = caller;
+    const at = app.now();
+    const deviceId = publication.deviceId ?? app.newId<DeviceId>();
+    await lockUser(tx, userId);
+    const earlier = await findDevice(tx, userId, deviceId);
+    if (!earlier && (await countDevices(tx, userId)) >= maxDevicesPerUser) {
+      throw new AppError("DEVICE_LIMIT_REACHED");
+    }
+    const device = await upsertDevice(tx, {
+      userId,
+      deviceId,
+      publicKey: publication.publicKey,
+      deviceName: publication.deviceName ?? earlier?.device_name ?? null,
+      pushToken: publication.pushToken ?? earlier?.push_token ?? null,
+      at,
+    });
+    await linkDevice(tx, { sessionId, userId, deviceId, at });
+    wakes.push({ kind: "session_changed", sessionId, end: null });
+    if (!earlier) await startPositions(tx, { userId, deviceId });
+    if (earlier?.public_key !== device.public_key) await raiseRosterVersions(tx, userId);
+    if (!earlier || earlier.public_key !== device.public_key || earlier.device_name !== device.device_name) {
+      const change = earlier ? "updated" : "added";
+      await appendAccountEntry(tx, wakes, {
+        userId,
+        at,
+        event: { type: "device_list.changed", change, deviceId },
+      });
+    }
+    return toDevice(device);
+  });
+}
+
+export async function getDevices(call: Call, userId: UserId): Promise<Device[]> {
+  return (await listDevices(call.app.db, userId)).map(toDevice);
+}
+
+export async function renameDevice(
+  call: Call,
+  change: {
+    deviceId: DeviceId;
+    deviceName?: string | null | undefined;
+    pushToken?: string | null | undefined;
+  },
+) {
+  const { app, caller } = call;
+  const { deviceId } = change;
+  return transact(call, async (tx, wakes) => {
+    const at = app.now();
+    await lockUser(tx, caller.userId);
+    const isFound = await updateDevice(
+      tx,
+      { userId: caller.userId, deviceId, at },
+      {
+        ...(change.deviceName === undefined ? {} : { device_name: change.deviceName }),
+        ...(change.pushToken === undefined ? {} : { push_token: change.pushToken }),
+      },
+    );
+    if (!isFound) throw new AppError("DEVICE_NOT_FOUND");
+    await appendAccountEntry(tx, wakes, {
+      userId: caller.userId,
+      at,
+      event: { type: "device_list.changed", change: "updated", deviceId },
+    });
+    return { detail: "ok" as const };
+  });
+}
+
+/** Removes a device, and ends the tokens that published it and their sockets. */
+export async function removeDevice(call: Call, deviceId: DeviceId) {
+  const { app, caller } = call;
+  const { userId } = caller;
+  return transact(call, async (tx, wakes) => {
+    const at = app.now();
+    await lockUser(tx, userId);
+    const ended = await endSessionsOfDevice(tx, { userId, deviceId, at });
+    if (!(await deleteDevice(tx, userId, deviceId))) throw new AppError("DEVICE_NOT_FOUND");
+    await deletePositions(tx, { userId, deviceId });
+    await raiseRosterVersions(tx, userId);
+    await appendAccountEntry(tx, wakes, {
+      userId,
+      at,
+      event: { type: "device_list.changed", change: "removed", deviceId },
+    });
+    for (const sessionId of ended) wakes.push({ kind: "session_changed", sessionId, end: "device_removed" });
+    return { detail: "ok" as const };
+  });
+}
+
+/** A device that this user has registered: throws `DEVICE_INVALID` for any other. */
+export async function requireOwnDevice(call: Call, deviceId: DeviceId): Promise<void> {
+  const device = await findDevice(call.app.db, call.caller.userId, deviceId);
+  if (!device) throw new AppError("DEVICE_INVALID");
+}
+
+function toDevice(row: {
+  device_id: DeviceId;
+  public_key: string;
+  device_name: string | null;
+  created_at: Date;
+}): Device {
+  return {
+    deviceId: row.device_id,
+    publicKey: row.public_key,
+    deviceName: row.device_name,
+    createdAt: row.created_at.toISOString(),
+  };
+}

@@ -1,0 +1,17 @@
+import type { AllHandlers } from "../pipeline/call.ts";
+import { accountsRouter } from "./accounts/accounts.router.ts";
+import { conversationsRouter } from "./conversations/conversations.router.ts";
+import { devicesRouter } from "./devices/devices.router.ts";
+import { messagesRouter } from "./messages/messages.router.ts";
+import { presenceRouter } from "./presence/presence.router.ts";
+import { syncRouter } from "./sync/sync.router.ts";
+
+/** Every procedure of the contract: one that is missing, or of another type, does not compile. */
+export const handlers: AllHandlers = {
+  auth: accountsRouter,
+  keys: devicesRouter,
+  presence: presenceRouter,
+  conversations: conversationsRouter,
+  messages: messagesRouter,
+  sync: syncRouter,
+};

@@ -1,0 +1,62 @@
+import type {
+  ConversationId,
+  DeviceId,
+  Entry,
+  Event,
+  LogId,
+  Message,
+  MessageId,
+  UserId,
+} from "@sotto/schema";
+
+export type AccountEvent = Exclude<Event, { type: "message.created" }>;
+
+/** A message as its row holds it, the same for every reader. */
+export interface StoredMessage {
+  id: MessageId;
+  conversationId: ConversationId;
+  senderUserId: UserId;
+  senderDeviceId: DeviceId;
+  recipientUserId: UserId;
+  ciphertext: string;
+  sentAt: string;
+  /** `deviceKey` of a device to its wrap; null where the message was not sealed for devices. */
+  wraps: Record<string, string> | null;
+}
+
+/** One numbered entry, as it goes from its transaction, or from the database, to the feeds. */
+export interface LogEntry {
+  log: LogId;
+  seq: number;
+  /** RFC 3339. */
+  at: string;
+  body: AccountEvent | { type: "message.created"; message: StoredMessage };
+}
+
+/** Whose view of an entry is wanted. */
+export interface Reader {
+  userId: UserId;
+  deviceId: DeviceId | null;
+}
+
+/** Names a device inside the wraps of one message. */
+export function deviceKey(userId: UserId, deviceId: DeviceId): string {
+  return `${userId}/${deviceId}`;
+}
+
+/** The log of a user's account and the log of a conversation are named by their owner's id. */
+export const accountLog = (userId: UserId): LogId => userId as string as LogId;
+export const conversationLog = (id: ConversationId): LogId => id as string as LogId;
+
+/** The entry as this reader is to see it: a device is given its own wrap only. */
+export function viewEntry(entry: LogEntry, reader: Reader): Entry {
+  const { log, seq, at, body } = entry;
+  if (body.type !== "message.created") return { log, seq, at, event: body };
+  return { log, seq, at, event: { type: body.type, message: viewNewMessage(body.message, reader) } };
+}
+
+export function viewNewMessage(stored: StoredMessage, reader: Reader): Message {
+  const { wraps, ...message } = stored;
+  const wrap = wraps && reader.deviceId ? (wraps[deviceKey(reader.userId, reader.deviceId)] ?? null) : null;
+  return { ...message, wrap, delivered: false, read: false };
+}

@@ -1,0 +1,184 @@
+import type { DeviceId, LogId, UserId } from "@sotto/schema";
+import { sql } from "kysely";
+import type { Db, Tx } from "../../db/db.ts";
+import type { AccountEvent } from "./entries.ts";
+
+/** Raises the log's counter and writes the entry under its lock; gives the entry's number. */
+export async function insertAccountEntry(
+  tx: Tx,
+  entry: { userId: UserId; at: Date; event: AccountEvent },
+): Promise<number> {
+  const { seq } = await tx
+    .with("numbered", (cte) =>
+      cte
+        .updateTable("account_logs")
+        .set({ last_seq: sql`last_seq + 1` })
+        .where("user_id", "=", entry.userId)
+        .returning(["user_id", "last_seq"]),
+    )
+    .insertInto("account_entries")
+    .columns(["user_id", "seq", "at", "event"])
+    .expression((from) =>
+      from
+        .selectFrom("numbered")
+        .select([
+          "user_id",
+          "last_seq",
+          sql<Date>`${entry.at}::timestamptz`.as("at"),
+          sql<string>`${JSON.stringify(entry.event)}::jsonb`.as("event"),
+        ]),
+    )
+    .returning("seq")
+    .executeTakeFirstOrThrow();
+  return seq;
+}
+
+/**
+ * A new device begins where its user's devices are: what none of them has had delivered comes,
+ * what one of them has does not. The account log comes whole to a first device.
+ */
+export async function insertStartPositions(
+  tx: Tx,
+  device: { userId: UserId; deviceId: DeviceId },
+): Promise<void> {
+  const { userId, deviceId } = device;
+  await sql`
+    insert into positions (user_id, device_id, log_id, seq)
+    select ${userId}::uuid, ${deviceId}, m.conversation_id, greatest(m.from_seq, coalesce(k.through_seq, 0))
+    from conversation_members m
+    left join lateral (
+      select through_seq from marks
+      where conversation_id = m.conversation_id and user_id = m.user_id and kind = 'delivered'
+      order by through_seq desc limit 1
+    ) k on true
+    where m.user_id = ${userId} and m.to_seq is null
+    union all
+    select ${userId}::uuid, ${deviceId}, l.user_id,
+      case when exists (select from devices where user_id = ${userId} and device_id <> ${deviceId})
+        then l.last_seq else l.pruned_seq end
+    from account_logs l where l.user_id = ${userId}
+    on conflict do nothing
+  `.execute(tx);
+}
+
+export function deletePositionsOfDevice(tx: Tx, device: { userId: UserId; deviceId: DeviceId }) {
+  return tx
+    .deleteFrom("positions")
+    .where("user_id", "=", device.userId)
+    .where("device_id", "=", device.deviceId)
+    .execute();
+}
+
+/** Moves the device's position forward, never back. Its row is locked until the transaction ends. */
+export function raisePosition(
+  tx: Tx,
+  position: { userId: UserId; deviceId: DeviceId; log: LogId; seq: number },
+) {
+  return tx
+    .insertInto("positions")
+    .values({
+      user_id: position.userId,
+      device_id: position.deviceId,
+      log_id: position.log,
+      seq: position.seq,
+    })
+    .onConflict((conflict) =>
+      conflict.columns(["user_id", "device_id", "log_id"]).doUpdateSet({
+        seq: sql`greatest(positions.seq, excluded.seq)`,
+      }),
+    )
+    .execute();
+}
+
+export interface LogState {
+  log: LogId;
+  /** What the device has acknowledged, or where its user joined. */
+  position: number;
+  lastSeq: number;
+  /** Entries up to here were pruned. */
+  prunedSeq: number;
+}
+
+/** Every log that the reader may read, with the position of its device (0 without one). */
+export async function listLogStates(
+  db: Db | Tx,
+  reader: { userId: UserId; deviceId: DeviceId | null },
+  only?: LogId,
+): Promise<LogState[]> {
+  const { userId, deviceId } = reader;
+  const { rows } = await sql<LogState>`
+    select m.conversation_id as log, greatest(m.from_seq, coalesce(p.seq, 0)) as position,
+      least(c.last_seq, coalesce(m.to_seq, c.last_seq)) as "lastSeq", 0::bigint as "prunedSeq"
+    from conversation_members m
+    join conversations c on c.id = m.conversation_id
+    left join positions p on p.user_id = ${userId} and p.device_id = ${deviceId} and p.log_id = m.conversation_id
+    where m.user_id = ${userId} and (${only ?? null}::uuid is null or m.conversation_id = ${only ?? null})
+    union all
+    select l.user_id, coalesce(p.seq, 0), l.last_seq, l.pruned_seq
+    from account_logs l
+    left join positions p on p.user_id = ${userId} and p.device_id = ${deviceId} and p.log_id = l.user_id
+    where l.user_id = ${userId} and (${only ?? null}::uuid is null or l.user_id = ${only ?? null})
+  `.execute(db);
+  return rows;
+}
+
+/** The ends of the users' logs, for finding wakes that were lost. Conversations: those that moved since. */
+export async function listLogEnds(
+  db: Db | Tx,
+  userIds: UserId[],
+  since: Date,
+): Promise<{ userId: UserId; log: LogId; lastSeq: number }[]> {
+  const { rows } = await sql<{ userId: UserId; log: LogId; lastSeq: number }>`
+    select m.user_id as "userId", m.conversation_id as log, c.last_seq as "lastSeq"
+    from conversation_members m join conversations c on c.id = m.conversation_id
+    where m.user_id = any(${userIds}::uuid[]) and m.to_seq is null and c.last_message_at > ${since}
+    union all
+    select l.user_id, l.user_id, l.last_seq from account_logs l
+    where l.user_id = any(${userIds}::uuid[]) and l.last_seq > 0
+  `.execute(db);
+  return rows;
+}
+
+export function listAccountEntries(
+  db: Db | Tx,
+  range: { userId: UserId; afterSeq: number; throughSeq?: number; limit: number },
+) {
+  let query = db
+    .selectFrom("account_entries")
+    .select(["user_id", "seq", "at", "event"])
+    .where("user_id", "=", range.userId)
+    .where("seq", ">", range.afterSeq)
+    .orderBy("seq")
+    .limit(range.limit);
+  if (range.throughSeq !== undefined) query = query.where("seq", "<=", range.throughSeq);
+  return query.execute();
+}
+
+/**
+ * Deletes account entries older than `before`, but none that a device seen since `liveSince` has
+ * not acknowledged; gives how many went.
+ */
+export async function pruneAccountEntries(
+  db: Db,
+  options: { before: Date; liveSince: Date; limit: number },
+): Promise<number> {
+  const { numAffectedRows } = await sql`
+    with candidates as (
+      select e.user_id, max(e.seq) as seq from (
+        select user_id, seq from account_entries where at < ${options.before} order by at limit ${options.limit}
+      ) e group by e.user_id
+    ), bounds as (
+      select c.user_id, least(c.seq, coalesce((
+        select min(coalesce(p.seq, 0)) from devices d
+        left join positions p on p.user_id = d.user_id and p.device_id = d.device_id and p.log_id = d.user_id
+        where d.user_id = c.user_id and d.last_seen_at > ${options.liveSince}
+      ), c.seq)) as seq from candidates c
+    ), moved as (
+      update account_logs l set pruned_seq = b.seq from bounds b
+      where l.user_id = b.user_id and b.seq > l.pruned_seq
+      returning l.user_id, l.pruned_seq
+    )
+    delete from account_entries e using moved m where e.user_id = m.user_id and e.seq <= m.pruned_seq
+  `.execute(db);
+  return Number(numAffectedRows ?? 0n);
+}

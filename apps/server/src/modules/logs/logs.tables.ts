@@ -1,0 +1,30 @@
+import type { DeviceId, LogId, UserId } from "@sotto/schema";
+import type { Generated, JSONColumnType } from "kysely";
+import type { AccountEvent } from "./entries.ts";
+
+interface AccountLogTable {
+  user_id: UserId;
+  last_seq: Generated<number>;
+  /** Entries up to this number were pruned. */
+  pruned_seq: Generated<number>;
+}
+
+interface AccountEntryTable {
+  user_id: UserId;
+  seq: number;
+  at: Date;
+  event: JSONColumnType<AccountEvent>;
+}
+
+interface PositionTable {
+  user_id: UserId;
+  device_id: DeviceId;
+  log_id: LogId;
+  seq: number;
+}
+
+export interface LogTables {
+  account_logs: AccountLogTable;
+  account_entries: AccountEntryTable;
+  positions: PositionTable;
+}

@@ -1,0 +1,184 @@
+import type { ConversationId, DeviceId, LogId, MessageId, UserId } from "@sotto/schema";
+import { sql } from "kysely";
+import type { Db, Tx } from "../../db/db.ts";
+import type { SessionId } from "../accounts/accounts.tables.ts";
+
+/** A message as its reader may see it: with the wrap of the reading device alone. */
+export interface MessageRow {
+  conversationId: ConversationId;
+  seq: number;
+  id: MessageId;
+  senderUserId: UserId;
+  senderDeviceId: DeviceId;
+  recipientUserId: UserId;
+  sentAt: Date;
+  ciphertext: string;
+  wrap: string | null;
+}
+
+interface ReaderKey {
+  userId: UserId;
+  /** `deviceKey` of the reading device; null without one. */
+  wrapKey: string | null;
+}
+
+const columns = (reader: ReaderKey) => sql`
+  m.conversation_id as "conversationId", m.seq, m.id, m.sender_user_id as "senderUserId",
+  m.sender_device_id as "senderDeviceId",
+  case when c.user_a = m.sender_user_id then c.user_b else c.user_a end as "recipientUserId",
+  m.sent_at as "sentAt", m.ciphertext, m.wraps ->> ${reader.wrapKey}::text as wrap`;
+
+const visible = sql`m.seq > v.from_seq and (v.to_seq is null or m.seq <= v.to_seq)`;
+
+/** Messages with numbers in (after, through], in order, that fall into the reader's membership. */
+export async function listMessagesBySeq(
+  db: Db | Tx,
+  reader: ReaderKey,
+  range: { log: LogId; afterSeq: number; throughSeq?: number | undefined; limit: number },
+): Promise<MessageRow[]> {
+  const { rows } = await sql<MessageRow>`
+    select ${columns(reader)}
+    from messages m
+    join conversations c on c.id = m.conversation_id
+    join conversation_members v on v.conversation_id = m.conversation_id and v.user_id = ${reader.userId}
+    where m.conversation_id = ${range.log} and m.seq > ${range.afterSeq}
+      and m.seq <= ${range.throughSeq ?? Number.MAX_SAFE_INTEGER}
+      and ${visible}
+    order by m.seq limit ${range.limit}
+  `.execute(db);
+  return rows;
+}
+
+/** The newest messages before a time and a number, the newest first. */
+export async function listNewestMessages(
+  db: Db | Tx,
+  reader: ReaderKey,
+  page: { conversationId: ConversationId; beforeSeq: number; beforeTime: Date | null; limit: number },
+): Promise<MessageRow[]> {
+  const { rows } = await sql<MessageRow>`
+    select ${columns(reader)}
+    from messages m
+    join conversations c on c.id = m.conversation_id
+    join conversation_members v on v.conversation_id = m.conversation_id and v.user_id = ${reader.userId}
+    where m.conversation_id = ${page.conversationId} and m.seq < ${page.beforeSeq}
+      and (${page.beforeTime}::timestamptz is null or m.sent_at < ${page.beforeTime})
+      and ${visible}
+    order by m.seq desc limit ${page.limit}
+  `.execute(db);
+  return rows;
+}
+
+/** Messages of others that no device of the user has acknowledged, the oldest first. */
+export async function listUndelivered(db: Db | Tx, reader: ReaderKey, limit: number): Promise<MessageRow[]> {
+  const { rows } = await sql<MessageRow>`
+    select ${columns(reader)}
+    from conversation_members v
+    join conversations c on c.id = v.conversation_id
+    left join lateral (
+      select through_seq from marks
+      where conversation_id = v.conversation_id and user_id = v.user_id and kind = 'delivered'
+      order by through_seq desc limit 1
+    ) k on true
+    cross join lateral (
+      select x.* from messages x
+      where x.conversation_id = v.conversation_id
+        and x.seq > greatest(v.from_seq, coalesce(k.through_seq, 0))
+        and (v.to_seq is null or x.seq <= v.to_seq)
+        and x.sender_user_id <> v.user_id
+        and not exists (
+          select from single_marks s
+          where s.conversation_id = x.conversation_id and s.user_id = v.user_id
+            and s.kind = 'delivered' and s.seq = x.seq
+        )
+      order by x.seq limit ${limit}
+    ) m
+    where v.user_id = ${reader.userId} and c.last_seq > coalesce(k.through_seq, 0)
+    order by m.sent_at, m.id limit ${limit}
+  `.execute(db);
+  return rows;
+}
+
+/** The message, if it falls into the user's membership. */
+export async function findVisibleMessage(
+  db: Db | Tx,
+  userId: UserId,
+  id: MessageId,
+): Promise<Pick<MessageRow, "conversationId" | "seq" | "senderUserId" | "recipientUserId"> | undefined> {
+  const { rows } = await sql<MessageRow>`
+    select m.conversation_id as "conversationId", m.seq, m.sender_user_id as "senderUserId",
+      case when c.user_a = m.sender_user_id then c.user_b else c.user_a end as "recipientUserId"
+    from messages m
+    join conversations c on c.id = m.conversation_id
+    join conversation_members v on v.conversation_id = m.conversation_id and v.user_id = ${userId}
+    where m.id = ${id} and ${visible}
+  `.execute(db);
+  return rows[0];
+}
+
+/** The answer that an earlier send with the same key was given. */
+export function findByDedupeKey(db: Db | Tx, conversationId: ConversationId, dedupeKey: string) {
+  return db
+    .selectFrom("messages")
+    .select(["id", "ciphertext", "sent_at"])
+    .where("conversation_id", "=", conversationId)
+    .where("dedupe_key", "=", dedupeKey)
+    .executeTakeFirst();
+}
+
+/** Whether the device is registered, and whether this session published it. */
+export async function findSenderDevice(
+  db: Db | Tx,
+  sender: { userId: UserId; sessionId: SessionId; deviceId: DeviceId },
+): Promise<{ isRegistered: boolean; isOwn: boolean }> {
+  const { rows } = await sql<{ isRegistered: boolean; isOwn: boolean }>`
+    select
+      exists (
+        select from devices where user_id = ${sender.userId} and device_id = ${sender.deviceId}
+      ) as "isRegistered",
+      exists (
+        select from session_devices where session_id = ${sender.sessionId} and device_id = ${sender.deviceId}
+      ) as "isOwn"
+  `.execute(db);
+  return rows[0] ?? { isRegistered: false, isOwn: false };
+}
+
+export interface NewMessage {
+  id: MessageId;
+  conversationId: ConversationId;
+  senderUserId: UserId;
+  senderDeviceId: DeviceId;
+  dedupeKey: string | null;
+  ciphertext: string;
+  wraps: Record<string, string> | null;
+  now: Date;
+  /** The device lists that the wraps were checked against; null for a message that is not sealed for devices. */
+  rosterVersion: number | null;
+}
+
+/**
+ * The send statement: takes the next number under the counter row's lock and stores the message
+ * under it. Gives nothing when a device list changed since `rosterVersion`. Times never go back
+ * within a conversation, whichever process stored the message before.
+ */
+export async function insertMessage(
+  tx: Tx,
+  message: NewMessage,
+): Promise<{ seq: number; sentAt: Date } | undefined> {
+  const { rows } = await sql<{ seq: number; sentAt: Date }>`
+    with numbered as (
+      update conversations
+      set last_seq = last_seq + 1, last_message_at = greatest(${message.now}, last_message_at)
+      where id = ${message.conversationId}
+        and (${message.rosterVersion}::integer is null or roster_version = ${message.rosterVersion})
+      returning last_seq, last_message_at
+    )
+    insert into messages
+      (conversation_id, seq, id, sender_user_id, sender_device_id, dedupe_key, sent_at, ciphertext, wraps)
+    select ${message.conversationId}, last_seq, ${message.id}, ${message.senderUserId},
+      ${message.senderDeviceId}, ${message.dedupeKey}, last_message_at, ${message.ciphertext},
+      ${message.wraps === null ? null : JSON.stringify(message.wraps)}::jsonb
+    from numbered
+    returning seq, sent_at as "sentAt"
+  `.execute(tx);
+  return rows[0];
+}

@@ -1,0 +1,18 @@
+import type { Handlers } from "../../pipeline/call.ts";
+import { getConversations, getConversationsSummary } from "../conversations/conversations.service.ts";
+import { ackMessage, getReceipts } from "./acks.service.ts";
+import { getHistory, getInbox } from "./messages.service.ts";
+import { sendDirect } from "./send.service.ts";
+
+export const messagesRouter: Handlers<"messages"> = {
+  send: sendDirect,
+  inbox: getInbox,
+  ackDelivered: (call, { messageId }) => ackMessage(call, { messageId, kind: "delivered" }),
+  ackRead: (call, { messageId }) => ackMessage(call, { messageId, kind: "read" }),
+  ackDeliveredDevice: (call, ack) => ackMessage(call, { ...ack, kind: "delivered" }),
+  ackReadDevice: (call, ack) => ackMessage(call, { ...ack, kind: "read" }),
+  receipts: (call, { messageId }) => getReceipts(call, messageId),
+  history: getHistory,
+  conversations: (call) => getConversations(call),
+  conversationsSummary: (call) => getConversationsSummary(call),
+};

@@ -1,0 +1,161 @@
+import type { LogId } from "@sotto/schema";
+import type { LogEntry, Reader } from "../logs/entries.ts";
+import type { LogState } from "../logs/logs.service.ts";
+
+/** What a feed hands to its connection, in order within each log. */
+export type FeedEvent =
+  | { type: "entry"; entry: LogEntry; from: "live" | "database" }
+  | { type: "caught_up" }
+  | { type: "resync_required"; log: LogId; prunedThrough: number };
+
+/** Where a feed reads what it has not been told. */
+export interface FeedSource {
+  listStates(reader: Reader, only?: LogId): Promise<LogState[]>;
+  readEntries(reader: Reader, range: { log: LogId; afterSeq: number; limit: number }): Promise<LogEntry[]>;
+}
+
+export interface FeedSink {
+  deliver(event: FeedEvent): void;
+  /** Resolves when the connection has room for more of a backlog. */
+  room(): Promise<void>;
+  /** A read failed: the connection is to be closed, and the client resumes. */
+  fail(error: unknown): void;
+}
+
+/** How far one log has been delivered. */
+interface Cursor {
+  sent: number;
+  /** The highest number heard of. */
+  heard: number;
+  isReading: boolean;
+}
+
+const pageSize = 100;
+
+/**
+ * Delivers a connection's logs gap-free and in order. A live entry that follows the last one sent
+ * goes straight out; one that does not follow shows a hole, and the log is read from the database
+ * until it is level. `resume` begins at the device's positions, otherwise at the present end.
+ */
+export class Feed {
+  readonly #reader: Reader;
+  readonly #source: FeedSource;
+  readonly #sink: FeedSink;
+  readonly #isResuming: boolean;
+  readonly #cursors = new Map<LogId, Cursor>();
+  /** Numbers heard before the cursors were known. */
+  readonly #early = new Map<LogId, number>();
+  #isStarted = false;
+  #isClosed = false;
+
+  constructor(options: { reader: Reader; source: FeedSource; sink: FeedSink; resume: boolean }) {
+    this.#reader = options.reader;
+    this.#source = options.source;
+    this.#sink = options.sink;
+    this.#isResuming = options.resume;
+  }
+
+  /** Must be registered with the hub before this is called, so that nothing falls between. */
+  async start(): Promise<void> {
+    const states = await this.#source.listStates(this.#reader);
+    if (this.#isClosed) return;
+    for (const state of states) {
+      this.#cursors.set(state.log, {
+        sent: this.#isResuming ? this.#begin(state) : state.lastSeq,
+        heard: Math.max(state.lastSeq, this.#early.get(state.log) ?? 0),
+        isReading: false,
+      });
+    }
+    this.#isStarted = true;
+    for (const [log, seq] of this.#early) if (!this.#cursors.has(log)) void this.#open(log, seq);
+    this.#early.clear();
+    for (const { log } of states) await this.#level(log);
+    if (this.#isResuming && !this.#isClosed) this.#sink.deliver({ type: "caught_up" });
+  }
+
+  /** A wake: the entry was committed. */
+  hear(entry: LogEntry): void {
+    const cursor = this.#cursors.get(entry.log);
+    if (cursor && entry.seq === cursor.sent + 1 && !cursor.isReading) {
+      cursor.sent = entry.seq;
+      cursor.heard = Math.max(cursor.heard, entry.seq);
+      this.#sink.deliver({ type: "entry", entry, from: "live" });
+      return;
+    }
+    this.hearOf(entry.log, entry.seq);
+  }
+
+  /** The log is known to reach this number. */
+  hearOf(log: LogId, seq: number): void {
+    if (this.#isClosed) return;
+    if (!this.#isStarted) {
+      this.#early.set(log, Math.max(seq, this.#early.get(log) ?? 0));
+      return;
+    }
+    const cursor = this.#cursors.get(log);
+    if (!cursor) {
+      void this.#open(log, seq);
+      return;
+    }
+    cursor.heard = Math.max(cursor.heard, seq);
+    if (cursor.heard > cursor.sent) void this.#level(log);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cursors.clear();
+  }
+
+  /** Where a log that is resumed begins; tells of a part that is gone. */
+  #begin(state: LogState): number {
+    if (state.position >= state.prunedSeq) return state.position;
+    this.#sink.deliver({ type: "resync_required", log: state.log, prunedThrough: state.prunedSeq });
+    return state.prunedSeq;
+  }
+
+  /** A log that came into being, or that the user joined, while the feed runs. */
+  async #open(log: LogId, seq: number): Promise<void> {
+    const cursor: Cursor = { sent: 0, heard: seq, isReading: true };
+    this.#cursors.set(log, cursor);
+    try {
+      const [state] = await this.#source.listStates(this.#reader, log);
+      cursor.sent = this.#isResuming ? (state?.position ?? seq) : Math.max(state?.position ?? seq, seq - 1);
+    } catch (error) {
+      this.#sink.fail(error);
+      return;
+    }
+    cursor.isReading = false;
+    await this.#level(log);
+  }
+
+  /** Reads the log until nothing heard of is outstanding. One read of a log runs at a time. */
+  async #level(log: LogId): Promise<void> {
+    const cursor = this.#cursors.get(log);
+    if (!cursor || cursor.isReading) return;
+    cursor.isReading = true;
+    try {
+      while (cursor.heard > cursor.sent && !this.#isClosed) await this.#readPage(log, cursor);
+    } catch (error) {
+      this.#sink.fail(error);
+    } finally {
+      cursor.isReading = false;
+    }
+  }
+
+  async #readPage(log: LogId, cursor: Cursor): Promise<void> {
+    const { heard } = cursor;
+    const page = await this.#source.readEntries(this.#reader, {
+      log,
+      afterSeq: cursor.sent,
+      limit: pageSize,
+    });
+    for (const entry of page) {
+      if (this.#isClosed) return;
+      cursor.sent = entry.seq;
+      this.#sink.deliver({ type: "entry", entry, from: "database" });
+    }
+    // What was heard of and is not there is not for this reader.
+    if (page.length < pageSize) cursor.sent = Math.max(cursor.sent, heard);
+    await this.#sink.room();
+  }
+}

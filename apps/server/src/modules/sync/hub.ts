@@ -1,0 +1,147 @@
+import type { DeviceId, UserId } from "@sotto/schema";
+import type { SessionEnd, SessionId } from "../accounts/accounts.tables.ts";
+import type { LogEntry } from "../logs/entries.ts";
+import type { Feed } from "./feed.ts";
+
+export const closeCodes = {
+  shutdown: 1001,
+  tooManyFrames: 1008,
+  failed: 1011,
+  tryLater: 1013,
+  token: 4401,
+  deviceRemoved: 4403,
+  tooSlow: 4408,
+  replaced: 4409,
+} as const;
+
+const maxConnectionsPerUser = 64;
+/** The longest delay that a timer takes. */
+const maxTimerMs = 2 ** 31 - 1;
+
+/** One authenticated socket. */
+export interface Connection {
+  id: string;
+  userId: UserId;
+  sessionId: SessionId;
+  expiresAt: number;
+  close(code: number, reason: string): void;
+}
+
+interface Registered extends Connection {
+  feeds: Set<Feed>;
+  /** The device whose positions this connection resumes from. */
+  resumingDevice: DeviceId | null;
+  expiry: NodeJS.Timeout;
+}
+
+/** The sockets of this process, by user. */
+export class Hub {
+  readonly #users = new Map<UserId, Set<Registered>>();
+  readonly #connections = new Map<string, Registered>();
+  readonly #now: () => Date;
+  #userListener: (userId: UserId, isConnected: boolean) => void = () => {};
+
+  constructor(options: { now: () => Date }) {
+    this.#now = options.now;
+  }
+
+  /** Called when a user's first socket opens and when the last one closes. */
+  onUser(listener: (userId: UserId, isConnected: boolean) => void): void {
+    this.#userListener = listener;
+  }
+
+  /** Takes a socket in; false when the user holds too many. */
+  add(connection: Connection): boolean {
+    const siblings = this.#users.get(connection.userId) ?? new Set();
+    if (siblings.size >= maxConnectionsPerUser) return false;
+    const registered: Registered = {
+      ...connection,
+      feeds: new Set(),
+      resumingDevice: null,
+      expiry: this.#expireAt(connection),
+    };
+    siblings.add(registered);
+    this.#connections.set(connection.id, registered);
+    if (siblings.size > 1) return true;
+    this.#users.set(connection.userId, siblings);
+    this.#userListener(connection.userId, true);
+    return true;
+  }
+
+  remove(connectionId: string): void {
+    const connection = this.#connections.get(connectionId);
+    if (!connection) return;
+    clearTimeout(connection.expiry);
+    this.#connections.delete(connectionId);
+    const siblings = this.#users.get(connection.userId);
+    siblings?.delete(connection);
+    if (siblings?.size !== 0) return;
+    this.#users.delete(connection.userId);
+    this.#userListener(connection.userId, false);
+  }
+
+  /** Lets a feed hear what is published for the connection's user, until the result is disposed of. */
+  attach(connectionId: string, feed: Feed): Disposable {
+    const connection = this.#connections.get(connectionId);
+    connection?.feeds.add(feed);
+    return {
+      [Symbol.dispose]: () => {
+        connection?.feeds.delete(feed);
+        feed.close();
+      },
+    };
+  }
+
+  publish(entry: LogEntry, audience: readonly UserId[]): void {
+    for (const userId of audience) {
+      for (const connection of this.#users.get(userId) ?? []) {
+        for (const feed of connection.feeds) feed.hear(entry);
+      }
+    }
+  }
+
+  /** Notes that the connection resumes for a device. */
+  resumeDevice(connectionId: string, deviceId: DeviceId): void {
+    const connection = this.#connections.get(connectionId);
+    if (connection) connection.resumingDevice = deviceId;
+  }
+
+  /** Closes the device's other resuming connections: positions have one reader. */
+  replaceDevice(userId: UserId, deviceId: string, byConnectionId: string): void {
+    for (const connection of this.#users.get(userId) ?? []) {
+      if (connection.resumingDevice === deviceId && connection.id !== byConnectionId) {
+        connection.close(closeCodes.replaced, "replaced by a newer connection");
+      }
+    }
+  }
+
+  closeSession(sessionId: SessionId, end: SessionEnd): void {
+    for (const connection of this.#connections.values()) {
+      if (connection.sessionId !== sessionId) continue;
+      if (end === "device_removed") connection.close(closeCodes.deviceRemoved, "device removed");
+      else connection.close(closeCodes.token, "session ended");
+    }
+  }
+
+  closeAll(): void {
+    for (const connection of this.#connections.values()) {
+      connection.close(closeCodes.shutdown, "server shutting down");
+    }
+  }
+
+  users(): UserId[] {
+    return [...this.#users.keys()];
+  }
+
+  feedsOf(userId: UserId): Feed[] {
+    return [...(this.#users.get(userId) ?? [])].flatMap(({ feeds }) => Array.from(feeds));
+  }
+
+  #expireAt(connection: Connection): NodeJS.Timeout {
+    const leftMs = connection.expiresAt - this.#now().getTime();
+    return setTimeout(
+      () => connection.close(closeCodes.token, "token expired"),
+      Math.min(Math.max(leftMs, 0), maxTimerMs),
+    );
+  }
+}

@@ -1,0 +1,111 @@
+import type { SyncEvent } from "@sotto/schema";
+import { AppError } from "../../errors.ts";
+import type { App } from "../../app.ts";
+import type { Call, DeviceCaller, SubscriberSocket } from "../../pipeline/call.ts";
+import { touchDevice } from "../devices/devices.service.ts";
+import { viewEntry, type Reader } from "../logs/entries.ts";
+import { listLogStates } from "../logs/logs.service.ts";
+import { readEntries } from "./entries.service.ts";
+import { Feed, type FeedEvent, type FeedSink, type FeedSource } from "./feed.ts";
+import { closeCodes } from "./hub.ts";
+
+/** A reader that leaves more than this unread is closed, and resumes. */
+export const maxBufferedBytes = 1_048_576;
+/** A backlog waits while more than this is on its way. */
+const backlogWindowBytes = 262_144;
+const roomPollMs = 20;
+/** A reader that takes nothing of a backlog for this long is closed. */
+const maxStallMs = 30_000;
+
+function feedSource(app: App): FeedSource {
+  return {
+    listStates: (reader, only) => listLogStates(app.db, reader, only),
+    readEntries: (reader, range) => readEntries(app.db, reader, range),
+  };
+}
+
+/** What streams a feed to one socket: back-pressure, metrics and the close codes are the same for all doors. */
+export function openFeed(
+  app: App,
+  options: {
+    reader: Reader;
+    socket: SubscriberSocket;
+    resume: boolean;
+    deliver: (event: FeedEvent) => void;
+  },
+): { feed: Feed } & Disposable {
+  const { socket } = options;
+  const sink: FeedSink = {
+    deliver: (event) => {
+      if (event.type === "entry") app.metrics.delivered.inc({ from: event.from });
+      options.deliver(event);
+      if (socket.bufferedBytes() > maxBufferedBytes) socket.close(closeCodes.tooSlow, "reading too slowly");
+    },
+    room: () => waitForRoom(socket),
+    fail: (error) => {
+      app.log.error({ err: error }, "reading a log for a socket failed");
+      socket.close(closeCodes.failed, "try again");
+    },
+  };
+  const feed = new Feed({ reader: options.reader, source: feedSource(app), sink, resume: options.resume });
+  const attached = app.hub.attach(socket.connectionId, feed);
+  if (options.resume && options.reader.deviceId) resumeDevice(app, options.reader, socket.connectionId);
+  feed.start().catch((error: unknown) => sink.fail(error));
+  return { feed, [Symbol.dispose]: () => attached[Symbol.dispose]() };
+}
+
+function resumeDevice(app: App, { userId, deviceId }: Reader, connectionId: string): void {
+  if (!deviceId) return;
+  app.hub.resumeDevice(connectionId, deviceId);
+  app.bus.publish({ kind: "device_connected", userId, deviceId, connectionId });
+  touchDevice(app.db, { userId, deviceId, at: app.now() }).catch((error: unknown) =>
+    app.log.warn({ err: error }, "storing a device's last_seen_at failed"),
+  );
+}
+
+async function waitForRoom(socket: SubscriberSocket): Promise<void> {
+  let least = socket.bufferedBytes();
+  let stalledMs = 0;
+  while (socket.bufferedBytes() > backlogWindowBytes) {
+    await new Promise((resolve) => setTimeout(resolve, roomPollMs));
+    const left = socket.bufferedBytes();
+    stalledMs = left < least ? 0 : stalledMs + roomPollMs;
+    least = Math.min(least, left);
+    if (stalledMs >= maxStallMs) {
+      socket.close(closeCodes.tooSlow, "reading too slowly");
+      return;
+    }
+  }
+}
+
+/** The tRPC subscription: everything above the device's positions, `caught_up`, then what happens. */
+export async function* subscribe(call: Call<DeviceCaller>): AsyncGenerator<SyncEvent, void> {
+  const { app, caller, socket, signal } = call;
+  if (!socket || !signal) throw new AppError("SUBSCRIPTION_NEEDS_SOCKET");
+  const queue: FeedEvent[] = [];
+  let arrival = Promise.withResolvers<void>();
+  using _feed = openFeed(app, {
+    reader: caller,
+    // What the generator has not yielded is as unsent as what the network has not taken.
+    socket: { ...socket, bufferedBytes: () => socket.bufferedBytes() + queue.length },
+    resume: true,
+    deliver: (event) => {
+      queue.push(event);
+      arrival.resolve();
+    },
+  });
+  signal.addEventListener("abort", () => arrival.resolve());
+  while (!signal.aborted) {
+    const event = queue.shift();
+    if (event) {
+      yield viewEvent(event, caller);
+    } else {
+      await arrival.promise;
+      arrival = Promise.withResolvers<void>();
+    }
+  }
+}
+
+function viewEvent(event: FeedEvent, reader: Reader): SyncEvent {
+  return event.type === "entry" ? { type: "entry", ...viewEntry(event.entry, reader) } : event;
+}

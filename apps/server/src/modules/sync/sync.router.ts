@@ -1,0 +1,10 @@
+import type { Handlers } from "../../pipeline/call.ts";
+import { fillHole } from "./entries.service.ts";
+import { ackPositions } from "./positions.service.ts";
+import { subscribe } from "./subscribe.service.ts";
+
+export const syncRouter: Handlers<"sync"> = {
+  subscribe,
+  ack: (call, { positions }) => ackPositions(call, positions),
+  fill: fillHole,
+};

@@ -1,0 +1,63 @@
+import type { Contract, DeviceId, Procedure, UserId } from "@sotto/schema";
+import type { z } from "zod";
+import type { App } from "../app.ts";
+import type { Log } from "../log.ts";
+import type { SessionId } from "../modules/accounts/accounts.tables.ts";
+
+/** Who calls: the user and session of a verified token. */
+export interface Caller {
+  userId: UserId;
+  sessionId: SessionId;
+  /** The device that the token published last. */
+  deviceId: DeviceId | null;
+  expiresAt: number;
+}
+
+export interface DeviceCaller extends Caller {
+  deviceId: DeviceId;
+}
+
+/** One call of a procedure. */
+export interface Call<C extends Caller | null = Caller> {
+  app: App;
+  caller: C;
+  log: Log;
+  /** The address that the request came from, for limits. */
+  address: string;
+  /** REST's `Idempotency-Key`, where the procedure honours it, with a hash of the request. */
+  idempotency?: { key: string; requestHash: Buffer };
+  /** The socket that a subscription streams to. */
+  socket?: SubscriberSocket;
+  signal?: AbortSignal;
+}
+
+/** What a subscription needs of its transport. */
+export interface SubscriberSocket {
+  connectionId: string;
+  /** Bytes handed to the socket and not yet taken by the network. */
+  bufferedBytes(): number;
+  close(code: number, reason: string): void;
+}
+
+type CallerOf<P extends Procedure> = P["access"] extends "public"
+  ? null
+  : P["access"] extends "device"
+    ? DeviceCaller
+    : Caller;
+
+type Handler<P extends Procedure> = (
+  call: Call<CallerOf<P>>,
+  input: z.output<P["input"]>,
+) => P["kind"] extends "subscription"
+  ? AsyncIterable<z.output<P["output"]>, void>
+  : Promise<z.output<P["output"]>>;
+
+/** The procedures of one area, exactly as the contract has them. */
+export type Handlers<Area extends keyof Contract> = {
+  [Name in keyof Contract[Area]]: Contract[Area][Name] extends Procedure
+    ? Handler<Contract[Area][Name]>
+    : never;
+};
+
+/** Every procedure of the contract. */
+export type AllHandlers = { [Area in keyof Contract]: Handlers<Area> };

@@ -1,0 +1,91 @@
+import { createHash } from "node:crypto";
+import { contract, type Procedure } from "@sotto/schema";
+import type { z } from "zod";
+import type { App } from "../app.ts";
+import { AppError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { authenticate } from "../modules/accounts/authenticate.ts";
+import { handlers } from "../modules/handlers.ts";
+import type { Call, Caller, SubscriberSocket } from "./call.ts";
+import { requireWithinLimit } from "./limits.ts";
+
+/** What a door knows of a call before the pipeline has seen it. */
+export interface Request {
+  area: string;
+  name: string;
+  rawInput: unknown;
+  /** The bearer token, where one was given. */
+  token: string | undefined;
+  address: string;
+  log: Log;
+  idempotencyKey?: string | undefined;
+  socket?: SubscriberSocket | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+type AnyHandler = (call: Call<Caller | null>, input: unknown) => Promise<unknown> | AsyncIterable<unknown>;
+
+/** The one way into a procedure: authenticate → limit → parse → service. Errors are mapped by the door. */
+export async function runProcedure(app: App, request: Request): Promise<unknown> {
+  const { procedure, handler } = findProcedure(request.area, request.name);
+  const caller = await requireAccess(app, procedure, request);
+  await limit(app, procedure, { caller, address: request.address });
+  const input = parseInput(procedure.input, request.rawInput);
+  const call: Call<Caller | null> = { app, caller, log: request.log, address: request.address };
+  if (request.socket) call.socket = request.socket;
+  if (request.signal) call.signal = request.signal;
+  if (procedure.creates && request.idempotencyKey) {
+    call.idempotency = { key: request.idempotencyKey, requestHash: hashRequest(request, input) };
+  }
+  return handler(call, input);
+}
+
+/** Narrowing the caller by the contract's `access` is what `requireAccess` does; the types cannot follow it. */
+function findProcedure(area: string, name: string): { procedure: Procedure; handler: AnyHandler } {
+  const procedures: Record<string, Record<string, Procedure>> = contract;
+  const table: Record<string, Record<string, unknown>> = handlers;
+  const procedure = procedures[area]?.[name];
+  const handler = table[area]?.[name];
+  if (!procedure || typeof handler !== "function") throw new AppError("ROUTE_NOT_FOUND");
+  return { procedure, handler: handler as AnyHandler };
+}
+
+async function requireAccess(app: App, procedure: Procedure, request: Request): Promise<Caller | null> {
+  if (procedure.access === "public") return null;
+  const caller = await authenticate(app, request.token);
+  if (procedure.access === "device" && !caller.deviceId) throw new AppError("DEVICE_REQUIRED");
+  return caller;
+}
+
+async function limit(
+  app: App,
+  procedure: Procedure,
+  who: { caller: Caller | null; address: string },
+): Promise<void> {
+  if (procedure.limit === "otp") {
+    // Test suites and load tools make many people from one address.
+    if (!app.config.isDev) await requireWithinLimit(app.limits, "otp_address", who.address);
+    return;
+  }
+  await requireWithinLimit(app.limits, procedure.limit, who.caller?.userId ?? who.address);
+}
+
+function parseInput(schema: z.ZodType, rawInput: unknown): unknown {
+  const parsed = schema.safeParse(rawInput ?? {});
+  if (parsed.success) return parsed.data;
+  throw new AppError("VALIDATION_FAILED", {
+    issues: parsed.error.issues.slice(0, maxIssues).map((issue) => ({
+      loc: issue.path.map((part) => (typeof part === "symbol" ? String(part) : part)),
+      msg: issue.message,
+      type: issue.message.endsWith("received undefined") ? "missing" : issue.code,
+    })),
+  });
+}
+
+const maxIssues = 20;
+
+function hashRequest(request: Request, input: unknown): Buffer {
+  return createHash("sha256")
+    .update(JSON.stringify([request.area, request.name, input]))
+    .digest();
+}

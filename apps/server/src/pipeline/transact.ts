@@ -1,0 +1,38 @@
+import type { Wake } from "../bus/bus.ts";
+import type { Tx } from "../db/db.ts";
+import { AppError } from "../errors.ts";
+import type { Call, Caller } from "./call.ts";
+import { findKey, insertKey, storeAnswer } from "./idempotency.queries.ts";
+
+/** What is to be told once a transaction has committed, and only then. */
+export type Wakes = Wake[];
+
+/**
+ * Runs `work` in a transaction and publishes its wakes after the commit. With an `Idempotency-Key`
+ * the answer is stored in the same transaction, and given again to whoever repeats the request:
+ * the key's row is taken first, so that of two equal requests the second waits for the first.
+ */
+export async function transact<T extends object>(
+  call: Call<Caller | null>,
+  work: (tx: Tx, wakes: Wakes) => Promise<T>,
+): Promise<T> {
+  const wakes: Wakes = [];
+  const result = await call.app.db.transaction().execute(async (tx) => {
+    if (!call.idempotency || !call.caller) return work(tx, wakes);
+    const { userId } = call.caller;
+    const { key, requestHash } = call.idempotency;
+    if (await insertKey(tx, { userId, key, requestHash, at: call.app.now() })) {
+      const response = await work(tx, wakes);
+      await storeAnswer(tx, { userId, key, response });
+      return response;
+    }
+    const stored = await findKey(tx, userId, key);
+    if (!stored?.response || !stored.request_hash.equals(requestHash)) {
+      throw new AppError("IDEMPOTENCY_KEY_REUSED");
+    }
+    // The hash says that it is the same request, so what was stored is an answer of this type.
+    return stored.response as T;
+  });
+  for (const wake of wakes) call.app.bus.publish(wake);
+  return result;
+}

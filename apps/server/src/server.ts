@@ -1,0 +1,139 @@
+import type { AddressInfo } from "node:net";
+import type { Server } from "node:http";
+import { v7 as uuidv7 } from "uuid";
+import type { App } from "./app.ts";
+import type { Bus } from "./bus/bus.ts";
+import { createLocalBus } from "./bus/local-bus.ts";
+import { connectRedis, createRedisBus } from "./bus/redis-bus.ts";
+import type { Config } from "./config.ts";
+import { openDatabase } from "./db/db.ts";
+import { migrate } from "./db/migrate.ts";
+import type { Log } from "./log.ts";
+import { startMaintenance } from "./maintenance.ts";
+import { createMetrics } from "./metrics.ts";
+import { createOtpSender } from "./modules/accounts/otp-sender.ts";
+import { SessionCache } from "./modules/accounts/session-cache.ts";
+import { applySessionChange, watchSessions } from "./modules/accounts/session-watch.ts";
+import { createTokens } from "./modules/accounts/tokens.ts";
+import { createLocalPresence, createRedisPresence } from "./modules/presence/presence-store.ts";
+import { trackPresence } from "./modules/presence/presence.service.ts";
+import { Hub } from "./modules/sync/hub.ts";
+import { startReconciler } from "./modules/sync/reconciler.ts";
+import { createLimits } from "./pipeline/limits.ts";
+import { createHttpServer } from "./transport/http-server.ts";
+
+/** How long requests and sockets are given to end by themselves at shutdown. */
+const drainMs = 3_000;
+
+export interface ServerOptions {
+  /** With `DB_URL` set. */
+  config: Config & { DB_URL: string };
+  log: Log;
+  now?: () => Date;
+  /** Stands between the transactions and the sockets; tests lose wakes here. */
+  wrapBus?: (bus: Bus) => Bus;
+}
+
+export interface RunningServer extends AsyncDisposable {
+  /** `http://host:port` */
+  url: string;
+  app: App;
+}
+
+/** Joins the parts and listens. Disposing of the result drains sockets and requests, then lets go of everything. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { config, log } = options;
+  await using cleanup = new AsyncDisposableStack();
+
+  const database = cleanup.use(
+    openDatabase({
+      url: config.DB_URL,
+      maxConnections: config.DB_POOL_SIZE,
+      onError: (error) => log.warn({ err: error }, "a database connection broke"),
+    }),
+  );
+  await migrate(database.db);
+  const redis = config.REDIS_URL ? connectRedis(config.REDIS_URL, log) : undefined;
+  if (redis) cleanup.defer(() => redis.disconnect());
+  const carrier = redis ? createRedisBus({ redis, log }) : createLocalBus();
+  const bus = cleanup.use(options.wrapBus?.(carrier) ?? carrier);
+  const now = options.now ?? (() => new Date());
+
+  const app: App = {
+    config,
+    db: database.db,
+    bus,
+    hub: new Hub({ now }),
+    tokens: await createTokens(config.JWT_SECRET),
+    sessions: new SessionCache(),
+    presence: cleanup.use(redis ? createRedisPresence(redis) : createLocalPresence()),
+    limits: createLimits(config, redis),
+    otpSender: createOtpSender(config),
+    metrics: createMetrics(),
+    log,
+    now,
+    newId,
+  };
+  listenToBus(app);
+  trackPresence(app);
+  cleanup.use(watchSessions(app));
+  cleanup.use(startReconciler(app));
+  cleanup.use(startMaintenance(app));
+
+  const server = createHttpServer(app);
+  const port = await listen(server, config);
+  cleanup.defer(() => drain(app, server));
+  const owned = cleanup.move();
+  return {
+    url: `http://${config.APP_HOST === "0.0.0.0" ? "127.0.0.1" : config.APP_HOST}:${port}`,
+    app,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** UUIDv7; the kind of id is what the caller names it. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the one place where ids get their brand
+function newId<Id extends string>(): Id {
+  return uuidv7() as Id;
+}
+
+function listenToBus(app: App): void {
+  app.bus.onWake((wake) => {
+    switch (wake.kind) {
+      case "entry":
+        return app.hub.publish(wake.entry, wake.audience);
+      case "session_changed":
+        return applySessionChange(app, wake);
+      case "device_connected":
+        return app.hub.replaceDevice(wake.userId, wake.deviceId, wake.connectionId);
+    }
+  });
+}
+
+function listen(server: Server, config: Config): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      reject(error.code === "EADDRINUSE" ? new PortTakenError(config.APP_PORT) : error);
+    });
+    server.listen(config.APP_PORT, config.APP_HOST, () => {
+      resolve((server.address() as AddressInfo).port);
+    });
+  });
+}
+
+export class PortTakenError extends Error {
+  override readonly name = "PortTakenError";
+  constructor(port: number) {
+    super(`Port ${port} is taken by another program. End that one, or set APP_PORT to a free port.`);
+  }
+}
+
+/** Stops accepting, closes the sockets with 1001, lets requests finish for a while, then cuts. */
+async function drain(app: App, server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  app.hub.closeAll();
+  server.closeIdleConnections();
+  const cut = setTimeout(() => server.closeAllConnections(), drainMs);
+  await closed;
+  clearTimeout(cut);
+}

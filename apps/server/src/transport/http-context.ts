@@ -1,0 +1,25 @@
+import type { IncomingMessage } from "node:http";
+import { v7 as uuidv7 } from "uuid";
+
+/** The request's own id where it sent a sound one (1 to 128 visible ASCII characters), else a new one. */
+export function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers["x-request-id"];
+  return typeof given === "string" && /^[\x21-\x7e]{1,128}$/.test(given) ? given : uuidv7();
+}
+
+/** The token of `Authorization: Bearer …`; undefined when the header is missing or malformed. */
+export function bearerTokenOf(request: IncomingMessage): string | undefined {
+  return /^Bearer +([\w.~+/=-]+)$/i.exec(request.headers.authorization ?? "")?.[1];
+}
+
+export function addressOf(request: IncomingMessage): string {
+  return request.socket.remoteAddress ?? "unknown";
+}
+
+/** Path and query of a request, or undefined for a target that is no path. */
+export function targetOf(request: IncomingMessage): URL | undefined {
+  const target = request.url ?? "";
+  return (
+    (target.startsWith("/") ? URL.parse(`http://localhost${target.replace(/^\/+/, "/")}`) : null) ?? undefined
+  );
+}

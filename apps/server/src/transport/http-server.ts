@@ -1,0 +1,67 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import type { App } from "../app.ts";
+import { handleCors, isOriginAllowed } from "./cors.ts";
+import { targetOf } from "./http-context.ts";
+import { createOperationsDoor } from "./operations-door.ts";
+import { maxJsonBytes } from "./rest/body.ts";
+import { createRestDoor } from "./rest/rest-door.ts";
+import { createTrpcHttpDoor, createTrpcWsDoor, trpcPath } from "./trpc/trpc-door.ts";
+import { createTrpcRouter } from "./trpc/trpc-router.ts";
+import { createWsDoor, wsPath } from "./ws/ws-door.ts";
+
+const maxWsFrameBytes = 65_536;
+const requestTimeoutMs = 30_000;
+const headersTimeoutMs = 10_000;
+const keepAliveMs = 65_000;
+
+/** One HTTP server with all doors: REST, tRPC over HTTP and WebSocket, `/ws`, and operations. */
+export function createHttpServer(app: App): Server {
+  const router = createTrpcRouter(app);
+  const doors = {
+    operations: createOperationsDoor(app),
+    rest: createRestDoor(app),
+    trpc: createTrpcHttpDoor(app, router),
+  };
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (handleCors(app.config, request, response)) return;
+    const path = targetOf(request)?.pathname ?? "";
+    if (path.startsWith(`${trpcPath}/`)) doors.trpc(request, response);
+    else if (!(await doors.operations(request, response, path))) await doors.rest(request, response);
+  };
+  const server = createServer(
+    { requestTimeout: requestTimeoutMs, headersTimeout: headersTimeoutMs, keepAliveTimeout: keepAliveMs },
+    (request, response) => {
+      handle(request, response).catch((error: unknown) => {
+        app.log.error({ err: error }, "answering a request failed");
+        response.destroy();
+      });
+    },
+  );
+  serveSockets(app, server, router);
+  return server;
+}
+
+function serveSockets(app: App, server: Server, router: ReturnType<typeof createTrpcRouter>): void {
+  const options = { noServer: true, perMessageDeflate: false, clientTracking: false };
+  const trpc = new WebSocketServer({ ...options, maxPayload: maxJsonBytes });
+  const plain = new WebSocketServer({ ...options, maxPayload: maxWsFrameBytes });
+  trpc.on("connection", createTrpcWsDoor(app, trpc, router));
+  plain.on("connection", createWsDoor(app));
+
+  server.on("upgrade", (request, socket, head) => {
+    // A client that resets the connection while it is upgraded must not end the process.
+    socket.on("error", () => socket.destroy());
+    const path = targetOf(request)?.pathname;
+    const wss = path === trpcPath ? trpc : path === wsPath ? plain : undefined;
+    if (!wss) return refuseUpgrade(socket, "404 Not Found");
+    const { origin } = request.headers;
+    if (origin && !isOriginAllowed(app.config, origin)) return refuseUpgrade(socket, "403 Forbidden");
+    wss.handleUpgrade(request, socket, head, (ws) => wss.emit("connection", ws, request));
+  });
+}
+
+function refuseUpgrade(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}

@@ -1,0 +1,44 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { sql } from "kysely";
+import type { App } from "../app.ts";
+import { serveDocs } from "./rest/docs-page.ts";
+import { createOpenApi } from "./rest/openapi.ts";
+import { sendJson } from "./rest/rest-door.ts";
+
+const databaseTimeoutMs = 2_000;
+
+/** Serves `/health`, `/metrics`, `/openapi.json` and `/docs`; false for any other request. */
+export function createOperationsDoor(app: App) {
+  let openApi: object | undefined;
+  return async (request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean> => {
+    if (request.method !== "GET" && request.method !== "HEAD") return false;
+    switch (path) {
+      case "/health": {
+        const isUp = await isDatabaseUp(app);
+        sendJson(response, isUp ? 200 : 503, { status: isUp ? "ok" : "unavailable", env: app.config.ENV });
+        return true;
+      }
+      case "/metrics": {
+        const { registry } = app.metrics;
+        response.writeHead(200, { "content-type": registry.contentType }).end(await registry.metrics());
+        return true;
+      }
+      case "/openapi.json":
+        sendJson(response, 200, (openApi ??= createOpenApi()));
+        return true;
+      default:
+        return serveDocs(path, response);
+    }
+  };
+}
+
+async function isDatabaseUp(app: App): Promise<boolean> {
+  const timeout = new Promise<boolean>((resolve) =>
+    setTimeout(() => resolve(false), databaseTimeoutMs).unref(),
+  );
+  const query = sql`select 1`.execute(app.db).then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([query, timeout]);
+}

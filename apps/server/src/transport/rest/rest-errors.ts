@@ -1,0 +1,40 @@
+import { errorDefinition, toSnake, toSnakeKeys } from "@sotto/schema";
+import { AppError } from "../../errors.ts";
+import type { Route } from "./routes.ts";
+
+export interface RestError {
+  status: number;
+  detail: unknown;
+  headers: Record<string, string>;
+}
+
+/** How an error is answered on REST. What is no `AppError` is answered as INTERNAL, without its text. */
+export function toRestError(error: unknown, route?: Route): RestError {
+  const known = error instanceof AppError ? error : new AppError("INTERNAL");
+  const { status, rest, detail } = errorDefinition(known.code);
+  const details: object = known.details ?? {};
+  const headers: Record<string, string> = {};
+  if (status === 401) headers["www-authenticate"] = "Bearer";
+  if ("retryAfter" in details) headers["retry-after"] = String(details.retryAfter);
+  if (rest === "list") return { status, headers, detail: listIssues(known, route) };
+  if (rest === "object") {
+    return {
+      status,
+      headers,
+      detail: { code: known.code.toLowerCase(), ...(toSnakeKeys(details) as object) },
+    };
+  }
+  return { status, headers, detail };
+}
+
+function listIssues(error: AppError, route: Route | undefined): unknown[] {
+  const details = error.details;
+  if (!details || !("issues" in details)) return [];
+  return details.issues.map(({ loc, msg, type }) => {
+    const [field, ...rest] = loc;
+    const location = route?.fields.find(({ name }) => name === field)?.location;
+    const named = loc.map((part) => (typeof part === "string" ? toSnake(part) : part));
+    const isPlaced = location === undefined && field === "body" && rest.length === 0;
+    return { loc: isPlaced ? loc : [location ?? "body", ...named], msg, type };
+  });
+}

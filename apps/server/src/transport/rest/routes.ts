@@ -1,0 +1,76 @@
+import { contract, toCamel, toSnake, type Procedure, type RestRoute } from "@sotto/schema";
+import createRouter from "find-my-way";
+import { z } from "zod";
+
+/** Where a field of a request stands, as validation errors name it. */
+export type FieldLocation = "path" | "query" | "body";
+
+type Scalar = "number" | "boolean" | "string";
+
+/** One REST route with what is needed to read its input. Field names are the contract's, in camelCase. */
+export interface Route {
+  area: string;
+  name: string;
+  procedure: Procedure;
+  rest: RestRoute;
+  fields: readonly { name: string; location: FieldLocation; scalar: Scalar }[];
+}
+
+/** Every REST route of the contract. */
+export function listRoutes(): Route[] {
+  return Object.entries(contract).flatMap(([area, procedures]) =>
+    Object.entries(procedures).flatMap(([name, procedure]: [string, Procedure]) =>
+      procedure.rest
+        ? [{ area, name, procedure, rest: procedure.rest, fields: listFields(procedure, procedure.rest) }]
+        : [],
+    ),
+  );
+}
+
+function listFields(procedure: Procedure, rest: RestRoute): Route["fields"] {
+  const inPath = new Set([...rest.path.matchAll(/\{(\w+)\}/g)].map(([, key = ""]) => toCamel(key)));
+  return Object.entries(procedure.input.shape).map(([name, schema]) => {
+    const isInQuery = rest.method === "GET" || rest.query?.includes(toSnake(name));
+    return {
+      name,
+      location: inPath.has(name) ? "path" : isInQuery ? "query" : "body",
+      scalar: scalarOf(z.toJSONSchema(z.object({ schema }), { io: "input", unrepresentable: "any" })),
+    };
+  });
+}
+
+/** What a string of a path or a query is to be read as. */
+function scalarOf(schema: z.core.JSONSchema.BaseSchema): Scalar {
+  const field = schema.properties?.["schema"];
+  const options = typeof field === "object" ? [field, ...(field.anyOf ?? [])] : [];
+  const types = new Set(options.map((option) => (typeof option === "object" ? option.type : undefined)));
+  if (types.has("integer") || types.has("number")) return "number";
+  return types.has("boolean") ? "boolean" : "string";
+}
+
+/** A device id is up to 64 characters, each up to 12 when escaped. */
+const maxParamChars = 800;
+const methods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
+
+interface RouteTable {
+  find(
+    method: string,
+    path: string,
+  ): { route: Route; params: Record<string, string | undefined> } | undefined;
+  allowedMethods(path: string): string[];
+}
+
+export function createRouteTable(): RouteTable {
+  const router = createRouter({ maxParamLength: maxParamChars });
+  for (const route of listRoutes()) {
+    router.on(route.rest.method, route.rest.path.replace(/\{(\w+)\}/g, ":$1"), () => {}, route);
+  }
+  const find: RouteTable["find"] = (method, path) => {
+    const known = methods.find((candidate) => candidate === method);
+    const match = known && router.find(known, path);
+    if (!match) return undefined;
+    const route: Route | null = match.store;
+    return route ? { route, params: match.params } : undefined;
+  };
+  return { find, allowedMethods: (path) => methods.filter((method) => find(method, path)) };
+}

@@ -1,0 +1,66 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createHTTPHandler } from "@trpc/server/adapters/standalone";
+import { getWSConnectionHandler } from "@trpc/server/adapters/ws";
+import type { WebSocket, WebSocketServer } from "ws";
+import type { App } from "../../app.ts";
+import { authenticate } from "../../modules/accounts/authenticate.ts";
+import { closeCodes } from "../../modules/sync/hub.ts";
+import { addressOf, bearerTokenOf, requestIdOf } from "../http-context.ts";
+import { maxJsonBytes } from "../rest/body.ts";
+import { admitSocket, watchSocket } from "../ws/sockets.ts";
+import { toTrpcError } from "./trpc-errors.ts";
+import type { createTrpcRouter, TrpcContext } from "./trpc-router.ts";
+
+export const trpcPath = "/trpc";
+const maxBatchSize = 50;
+
+type Router = ReturnType<typeof createTrpcRouter>;
+
+/** tRPC over HTTP, by the official adapter. */
+export function createTrpcHttpDoor(app: App, router: Router) {
+  const handle = createHTTPHandler<Router>({
+    router,
+    basePath: `${trpcPath}/`,
+    maxBodySize: maxJsonBytes,
+    maxBatchSize,
+    createContext: ({ req, res }): TrpcContext => {
+      const requestId = requestIdOf(req);
+      res.setHeader("x-request-id", requestId);
+      return {
+        token: bearerTokenOf(req),
+        address: addressOf(req),
+        requestId,
+        log: app.log.child({ requestId }),
+        door: "trpc_http",
+      };
+    },
+  });
+  return (request: IncomingMessage, response: ServerResponse): void => handle(request, response);
+}
+
+/** tRPC over WebSocket, by the official adapter. A socket is one verified token, for as long as that is good. */
+export function createTrpcWsDoor(app: App, wss: WebSocketServer, router: Router) {
+  const handle = getWSConnectionHandler<Router>({
+    wss,
+    router,
+    maxBatchSize,
+    keepAlive: { enabled: true, pingMs: 30_000, pongWaitMs: 10_000 },
+    createContext: async ({ req, res: socket, info }): Promise<TrpcContext> => {
+      const requestId = requestIdOf(req);
+      const log = app.log.child({ requestId });
+      try {
+        const token = info.connectionParams?.["token"] ?? bearerTokenOf(req);
+        const caller = await authenticate(app, token);
+        const admitted = admitSocket(app, socket, { caller, id: requestId });
+        return { token, address: addressOf(req), requestId, log, door: "trpc_ws", socket: admitted };
+      } catch (error) {
+        socket.close(closeCodes.token, "not authenticated");
+        throw toTrpcError(error);
+      }
+    },
+  });
+  return (socket: WebSocket, request: IncomingMessage): void => {
+    watchSocket(app, socket, "trpc");
+    handle(socket, request);
+  };
+}

@@ -1,0 +1,27 @@
+import { z } from "zod";
+import { text } from "../primitives.ts";
+
+/** E.164 with a leading `+`; anything else is refused with `INVALID_PHONE`. */
+const phone = z.string().max(64);
+
+export const requestOtp = {
+  input: z.object({ phone }),
+  output: z.object({
+    detail: z.literal("OTP sent"),
+    /** Names this request; `verifyOtp` may give it back as `sessionId`. */
+    otpSession: z.guid(),
+    /** Only with `OTP_MODE=dev`. */
+    devCode: z.string().optional(),
+  }),
+};
+
+export const verifyOtp = {
+  input: z.object({
+    phone,
+    otp: z.string().min(1).max(16),
+    sessionId: z.string().max(64).nullish(),
+    /** The user's display name; set at the first verification. */
+    name: text(128).nullish(),
+  }),
+  output: z.object({ accessToken: z.string(), tokenType: z.literal("bearer") }),
+};

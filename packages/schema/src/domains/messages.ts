@@ -1,0 +1,99 @@
+import { z } from "zod";
+import { clientMessageId, conversationId, deviceId, messageId, time, userId } from "../primitives.ts";
+
+/** Largest `ciphertext`, in bytes of UTF-8. Larger content goes into an attachment. */
+export const maxCiphertextBytes = 262_144;
+/** Most devices that one sealed message is wrapped for. */
+export const maxRecipients = 1024;
+/** Largest wrap of one device, in characters; X-Wing's is 1,600. */
+const maxWrapChars = 4096;
+
+export const message = z.object({
+  id: messageId,
+  conversationId,
+  senderUserId: userId,
+  senderDeviceId: deviceId,
+  /** The reader for a group message (for its sender: the sender). */
+  recipientUserId: userId,
+  ciphertext: z.string(),
+  /** The part of the reading device, where the message was sealed for devices. */
+  wrap: z.string().nullable(),
+  delivered: z.boolean(),
+  read: z.boolean(),
+  sentAt: time,
+});
+export type Message = z.output<typeof message>;
+
+export const messageList = z.object({ messages: z.array(message) });
+
+export const recipient = z.object({ userId, deviceId, wrap: z.string().max(maxWrapChars) });
+export type Recipient = z.output<typeof recipient>;
+
+export const send = {
+  input: z.object({
+    /** Refused with `RECIPIENT_ID_INVALID` when it is no UUID. */
+    recipientUserId: z.string().max(64),
+    senderDeviceId: deviceId,
+    ciphertext: z.string().min(1),
+    clientMessageId: clientMessageId.nullish(),
+    /** One wrap for every current device of the recipient and every other device of the sender. */
+    recipients: z.array(recipient).max(maxRecipients).nullish(),
+  }),
+  output: message,
+};
+
+export const inbox = {
+  input: z.object({
+    ackDelivered: z.boolean().default(false),
+    limit: z.int().min(1).max(200).default(200),
+  }),
+  output: messageList,
+};
+
+export const ack = { input: z.object({ messageId }) };
+export const ackDevice = { input: z.object({ messageId, deviceId }) };
+
+export const receipt = z.object({
+  deviceId,
+  userId,
+  delivered: z.boolean(),
+  read: z.boolean(),
+  deliveredAt: time.nullable(),
+  readAt: time.nullable(),
+});
+export const receipts = { input: z.object({ messageId }), output: z.array(receipt) };
+
+export const history = {
+  input: z.object({
+    conversationId,
+    /** A time or a message's id; what is older comes. */
+    before: z.string().max(64).nullish(),
+    limit: z.int().min(1).max(200).default(50),
+  }),
+  output: messageList,
+};
+
+export const conversation = z.object({
+  id: conversationId,
+  /** The smaller of the two user ids; a group's owner. */
+  userA: userId,
+  userB: userId,
+  lastMessageAt: time.nullable(),
+  isGroup: z.boolean(),
+  name: z.string().nullable(),
+});
+export type Conversation = z.output<typeof conversation>;
+
+export const conversations = {
+  input: z.object({}),
+  output: z.object({ conversations: z.array(conversation) }),
+};
+export const conversationsSummary = {
+  input: z.object({}),
+  output: z.object({
+    conversations: z.array(conversation.extend({ unreadCount: z.int().min(0) })),
+  }),
+};
+
+/** Gives the direct conversation with a user, made when there is none, so that its id can be sealed into a message. */
+export const open = { input: z.object({ peerUserId: userId }), output: conversation };

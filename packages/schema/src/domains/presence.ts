@@ -1,0 +1,8 @@
+import { z } from "zod";
+import { time, userId } from "../primitives.ts";
+
+export const presence = z.object({ userId, online: z.boolean(), lastSeen: time.nullable() });
+export type Presence = z.output<typeof presence>;
+
+export const get = { input: z.object({ userId }), output: presence };
+export const ping = { input: z.object({}), output: presence };

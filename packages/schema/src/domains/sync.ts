@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { entry, syncEvent } from "../events.ts";
+import { logId, seq } from "../primitives.ts";
+
+/** Most entries that one `sync.fill` gives. */
+export const maxFillEntries = 200;
+
+/** Streams the device's logs from its positions, then live; see `events.ts`. */
+export const subscribe = { input: z.object({}), output: syncEvent };
+
+export const ack = {
+  input: z.object({
+    /** Positions that the device's own store has committed. A position never moves back. */
+    positions: z
+      .array(z.object({ log: logId, seq }))
+      .min(1)
+      .max(200),
+  }),
+};
+
+/** Entries `fromSeq` to `toSeq`, both included, that the caller may see; for a hole in a live stream. */
+export const fill = {
+  input: z.object({ log: logId, fromSeq: seq.min(1), toSeq: seq.min(1) }),
+  output: z.object({ entries: z.array(entry).max(maxFillEntries) }),
+};

@@ -1,0 +1,137 @@
+import { z } from "zod";
+import { deviceId, userId } from "./primitives.ts";
+
+/** When the same call may be tried again. */
+type Retry = "never" | "later" | "after_change";
+
+interface ErrorDefinition {
+  status: number;
+  /** The text of REST's `detail`, and of the SDK's error message. */
+  detail: string;
+  retry: Retry;
+  /** What `details` holds; without one there are none. */
+  details?: z.ZodType;
+  /** `object`: REST's `detail` is `{code, …details}`; `list`: it is `details.issues`. */
+  rest?: "object" | "list";
+}
+
+const retryAfter = z.object({ retryAfter: z.int().min(0).describe("Seconds") });
+const deviceRef = z.object({ userId, deviceId });
+
+/** Every error that a caller can meet, in one closed table. */
+export const errors = {
+  NOT_AUTHENTICATED: { status: 401, detail: "Not authenticated", retry: "never" },
+  TOKEN_EXPIRED: { status: 401, detail: "Token expired", retry: "never" },
+  TOKEN_INVALID: { status: 401, detail: "Invalid token", retry: "never" },
+  DEVICE_REQUIRED: { status: 403, detail: "This token has published no device", retry: "after_change" },
+
+  VALIDATION_FAILED: {
+    status: 422,
+    detail: "Validation failed",
+    retry: "never",
+    rest: "list",
+    details: z.object({
+      issues: z.array(
+        z.object({ loc: z.array(z.union([z.string(), z.number()])), msg: z.string(), type: z.string() }),
+      ),
+    }),
+  },
+  ROUTE_NOT_FOUND: { status: 404, detail: "Not Found", retry: "never" },
+  METHOD_NOT_ALLOWED: { status: 405, detail: "Method Not Allowed", retry: "never" },
+  PAYLOAD_TOO_LARGE: { status: 413, detail: "Payload too large", retry: "never" },
+
+  INVALID_PHONE: { status: 400, detail: "Invalid phone", retry: "never" },
+  OTP_INVALID: { status: 400, detail: "Invalid OTP", retry: "never" },
+  OTP_RATE_LIMITED: {
+    status: 429,
+    detail: "Too many codes requested",
+    retry: "later",
+    rest: "object",
+    details: retryAfter,
+  },
+  OTP_LOCKED: {
+    status: 429,
+    detail: "Too many wrong codes",
+    retry: "later",
+    rest: "object",
+    details: retryAfter,
+  },
+  OTP_NOT_SENT: { status: 503, detail: "The code could not be sent", retry: "later" },
+
+  DEVICE_NOT_FOUND: { status: 404, detail: "Device not found", retry: "never" },
+  DEVICE_INVALID: { status: 403, detail: "Invalid device", retry: "never" },
+  DEVICE_LIMIT_REACHED: { status: 409, detail: "Too many devices", retry: "after_change" },
+  USER_NOT_FOUND: { status: 404, detail: "User not found", retry: "never" },
+
+  RECIPIENT_SELF: { status: 400, detail: "Cannot send to self", retry: "never" },
+  RECIPIENT_ID_INVALID: { status: 400, detail: "Invalid recipient id", retry: "never" },
+  RECIPIENT_NOT_FOUND: { status: 404, detail: "Recipient not found", retry: "never" },
+  CONVERSATION_NOT_FOUND: { status: 404, detail: "Conversation not found", retry: "never" },
+  LOG_NOT_FOUND: { status: 404, detail: "Log not found", retry: "never" },
+  MESSAGE_NOT_FOUND: { status: 404, detail: "Message not found", retry: "never" },
+  ENVELOPE_REFUSED: {
+    status: 422,
+    detail: "The envelope's header does not match the request",
+    retry: "never",
+    rest: "object",
+    details: z.object({ field: z.string() }),
+  },
+  DEVICE_LIST_STALE: {
+    status: 409,
+    detail: "The recipients are not the current devices",
+    retry: "after_change",
+    rest: "object",
+    details: z.object({
+      missing: z.array(deviceRef),
+      extra: z.array(deviceRef),
+      /** Sealed to a key that the device has since replaced. */
+      outdated: z.array(deviceRef),
+    }),
+  },
+  CLIENT_MESSAGE_ID_REUSED: {
+    status: 409,
+    detail: "client_message_id was used for another message",
+    retry: "never",
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 409,
+    detail: "Idempotency-Key was used for another request",
+    retry: "never",
+  },
+
+  SUBSCRIPTION_NEEDS_SOCKET: {
+    status: 400,
+    detail: "Subscriptions run over the WebSocket",
+    retry: "never",
+  },
+  RATE_LIMITED: { status: 429, detail: "Rate limit exceeded", retry: "later", details: retryAfter },
+  TOO_MANY_CONNECTIONS: { status: 429, detail: "Too many connections", retry: "later" },
+  UNAVAILABLE: { status: 503, detail: "Service Unavailable", retry: "later" },
+  INTERNAL: { status: 500, detail: "Internal Server Error", retry: "later" },
+} as const satisfies Record<string, ErrorDefinition>;
+
+export type ErrorCode = keyof typeof errors;
+
+/** The details that an error of this code carries; `undefined` for those without. */
+export type ErrorDetails<Code extends ErrorCode> = Code extends ErrorCode
+  ? (typeof errors)[Code] extends { details: infer Schema extends z.ZodType }
+    ? z.output<Schema>
+    : undefined
+  : never;
+
+/** The table's row of a code, without its literal types. */
+export function errorDefinition(code: ErrorCode): ErrorDefinition {
+  return errors[code];
+}
+
+/** One error as tRPC carries it in `error.data.sotto`. */
+export const wireError = z.object({
+  code: z.string(),
+  details: z.unknown().optional(),
+  requestId: z.string().optional(),
+});
+export type WireError = { code: ErrorCode; details?: unknown; requestId?: string };
+
+export function isErrorCode(value: string): value is ErrorCode {
+  return Object.hasOwn(errors, value);
+}

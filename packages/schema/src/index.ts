@@ -1,0 +1,20 @@
+/** The Sotto contract: every procedure, event and error, as zod schemas and the types they give. */
+export * from "./case.ts";
+export * from "./contract.ts";
+export * from "./errors.ts";
+export * from "./events.ts";
+export * from "./primitives.ts";
+export * from "./procedure.ts";
+export * from "./router-type.ts";
+export * from "./sealed.ts";
+export * from "./version.ts";
+export { maxPublicKeyChars, type Device } from "./domains/keys.ts";
+export {
+  maxCiphertextBytes,
+  maxRecipients,
+  type Conversation,
+  type Message,
+  type Recipient,
+} from "./domains/messages.ts";
+export type { Presence } from "./domains/presence.ts";
+export { maxFillEntries } from "./domains/sync.ts";

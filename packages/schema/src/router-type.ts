@@ -1,0 +1,43 @@
+import type {
+  TRPCBuiltRouter,
+  TRPCDefaultErrorShape,
+  TRPCMutationProcedure,
+  TRPCQueryProcedure,
+  TRPCSubscriptionProcedure,
+} from "@trpc/server";
+import type { z } from "zod";
+import type { Contract } from "./contract.ts";
+import type { WireError } from "./errors.ts";
+import type { Procedure } from "./procedure.ts";
+
+export interface SottoErrorShape extends TRPCDefaultErrorShape {
+  data: TRPCDefaultErrorShape["data"] & { sotto: WireError };
+}
+
+type InputOf<P extends Procedure> = keyof z.input<P["input"]> extends never
+  ? void | z.input<P["input"]>
+  : z.input<P["input"]>;
+
+type ProcedureType<P extends Procedure> = P["kind"] extends "query"
+  ? TRPCQueryProcedure<{ input: InputOf<P>; output: z.output<P["output"]>; meta: object }>
+  : P["kind"] extends "mutation"
+    ? TRPCMutationProcedure<{ input: InputOf<P>; output: z.output<P["output"]>; meta: object }>
+    : TRPCSubscriptionProcedure<{
+        input: InputOf<P>;
+        output: AsyncIterable<z.output<P["output"]>, void, unknown>;
+        meta: object;
+      }>;
+
+type RouterRecord = {
+  [Area in keyof Contract]: {
+    [Name in keyof Contract[Area]]: Contract[Area][Name] extends Procedure
+      ? ProcedureType<Contract[Area][Name]>
+      : never;
+  };
+};
+
+/** The type of the tRPC router, made from the contract alone: `createTRPCClient<ContractRouter>()`. */
+export type ContractRouter = TRPCBuiltRouter<
+  { ctx: object; meta: object; errorShape: SottoErrorShape; transformer: false },
+  RouterRecord
+>;
