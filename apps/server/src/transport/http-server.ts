@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { WebSocketServer } from "ws";
+import { WebSocketServer, type WebSocket } from "ws";
 import type { App } from "../app.ts";
 import { handleCors, isOriginAllowed } from "./cors.ts";
 import { targetOf } from "./http-context.ts";
@@ -47,18 +47,37 @@ function serveSockets(app: App, server: Server, router: ReturnType<typeof create
   const options = { noServer: true, perMessageDeflate: false, clientTracking: false };
   const trpc = new WebSocketServer({ ...options, maxPayload: maxJsonBytes });
   const plain = new WebSocketServer({ ...options, maxPayload: maxWsFrameBytes });
-  trpc.on("connection", createTrpcWsDoor(app, trpc, router));
-  plain.on("connection", createWsDoor(app));
+  const serveTrpc = createTrpcWsDoor(app, trpc, router);
+  const servePlain = createWsDoor(app);
 
   server.on("upgrade", (request, socket, head) => {
     // A client that resets the connection while it is upgraded must not end the process.
     socket.on("error", () => socket.destroy());
     const path = targetOf(request)?.pathname;
-    const wss = path === trpcPath ? trpc : path === wsPath ? plain : undefined;
-    if (!wss) return refuseUpgrade(socket, "404 Not Found");
+    if (path !== trpcPath && path !== wsPath) return refuseUpgrade(socket, "404 Not Found");
     const { origin } = request.headers;
     if (origin && !isOriginAllowed(app.config, origin)) return refuseUpgrade(socket, "403 Forbidden");
-    wss.handleUpgrade(request, socket, head, (ws) => wss.emit("connection", ws, request));
+    if (path === trpcPath) {
+      trpc.handleUpgrade(request, socket, head, (ws) => serveTrpc(ws, request));
+      return;
+    }
+    servePlain(request, () => upgrade(plain, request, { socket, head })).catch((error: unknown) => {
+      app.log.error({ err: error }, "serving a socket failed");
+      socket.destroy();
+    });
+  });
+}
+
+function upgrade(
+  wss: WebSocketServer,
+  request: IncomingMessage,
+  { socket, head }: { socket: Duplex; head: Buffer },
+): Promise<WebSocket | undefined> {
+  return new Promise((resolve) => {
+    if (socket.destroyed) return resolve(undefined);
+    // A handshake that is refused ends the connection, and nothing is served.
+    socket.once("close", () => resolve(undefined));
+    wss.handleUpgrade(request, socket, head, resolve);
   });
 }
 

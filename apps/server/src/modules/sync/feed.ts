@@ -16,8 +16,8 @@ export interface FeedSource {
 
 export interface FeedSink {
   deliver(event: FeedEvent): void;
-  /** Resolves when the connection has room for more of a backlog. */
-  room(): Promise<void>;
+  /** Resolves when the connection has room for more of a backlog; undefined when it has. */
+  room(): Promise<void> | undefined;
   /** A read failed: the connection is to be closed, and the client resumes. */
   fail(error: unknown): void;
 }
@@ -30,7 +30,7 @@ interface Cursor {
   isReading: boolean;
 }
 
-const pageSize = 100;
+const pageSize = 50;
 
 /**
  * Delivers a connection's logs gap-free and in order. A live entry that follows the last one sent
@@ -119,7 +119,7 @@ export class Feed {
     this.#cursors.set(log, cursor);
     try {
       const [state] = await this.#source.listStates(this.#reader, log);
-      cursor.sent = this.#isResuming ? (state?.position ?? seq) : Math.max(state?.position ?? seq, seq - 1);
+      cursor.sent = state?.position ?? seq;
     } catch (error) {
       this.#sink.fail(error);
       return;
@@ -153,9 +153,9 @@ export class Feed {
       if (this.#isClosed) return;
       cursor.sent = entry.seq;
       this.#sink.deliver({ type: "entry", entry, from: "database" });
+      await this.#sink.room();
     }
     // What was heard of and is not there is not for this reader.
     if (page.length < pageSize) cursor.sent = Math.max(cursor.sent, heard);
-    await this.#sink.room();
   }
 }

@@ -33,7 +33,7 @@ export function openFeed(
     resume: boolean;
     deliver: (event: FeedEvent) => void;
   },
-): { feed: Feed } & Disposable {
+): { started: Promise<void> } & Disposable {
   const { socket } = options;
   const sink: FeedSink = {
     deliver: (event) => {
@@ -41,7 +41,7 @@ export function openFeed(
       options.deliver(event);
       if (socket.bufferedBytes() > maxBufferedBytes) socket.close(closeCodes.tooSlow, "reading too slowly");
     },
-    room: () => waitForRoom(socket),
+    room: () => (socket.bufferedBytes() > backlogWindowBytes ? waitForRoom(socket) : undefined),
     fail: (error) => {
       app.log.error({ err: error }, "reading a log for a socket failed");
       socket.close(closeCodes.failed, "try again");
@@ -50,8 +50,8 @@ export function openFeed(
   const feed = new Feed({ reader: options.reader, source: feedSource(app), sink, resume: options.resume });
   const attached = app.hub.attach(socket.connectionId, feed);
   if (options.resume && options.reader.deviceId) resumeDevice(app, options.reader, socket.connectionId);
-  feed.start().catch((error: unknown) => sink.fail(error));
-  return { feed, [Symbol.dispose]: () => attached[Symbol.dispose]() };
+  const started = feed.start().catch((error: unknown) => sink.fail(error));
+  return { started, [Symbol.dispose]: () => attached[Symbol.dispose]() };
 }
 
 function resumeDevice(app: App, { userId, deviceId }: Reader, connectionId: string): void {

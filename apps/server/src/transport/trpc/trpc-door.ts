@@ -4,10 +4,9 @@ import { getWSConnectionHandler } from "@trpc/server/adapters/ws";
 import type { WebSocket, WebSocketServer } from "ws";
 import type { App } from "../../app.ts";
 import { authenticate } from "../../modules/accounts/authenticate.ts";
-import { closeCodes } from "../../modules/sync/hub.ts";
 import { addressOf, bearerTokenOf, requestIdOf } from "../http-context.ts";
 import { maxJsonBytes } from "../rest/body.ts";
-import { admitSocket, watchSocket } from "../ws/sockets.ts";
+import { admitSocket, closeOf, closeSocket, watchSocket } from "../ws/sockets.ts";
 import { toTrpcError } from "./trpc-errors.ts";
 import type { createTrpcRouter, TrpcContext } from "./trpc-router.ts";
 
@@ -51,10 +50,11 @@ export function createTrpcWsDoor(app: App, wss: WebSocketServer, router: Router)
       try {
         const token = info.connectionParams?.["token"] ?? bearerTokenOf(req);
         const caller = await authenticate(app, token);
-        const admitted = admitSocket(app, socket, { caller, id: requestId });
+        const admitted = admitSocket(app, caller);
+        admitted.bind(socket);
         return { token, address: addressOf(req), requestId, log, door: "trpc_ws", socket: admitted };
       } catch (error) {
-        socket.close(closeCodes.token, "not authenticated");
+        closeSocket(app, socket, ...closeOf(error));
         throw toTrpcError(error);
       }
     },

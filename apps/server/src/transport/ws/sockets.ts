@@ -21,32 +21,58 @@ export function watchSocket(app: App, socket: WebSocket, door: string): void {
       windowStart = now;
       frames = 0;
     }
-    if (++frames > maxFramesPerSecond) socket.close(closeCodes.tooManyFrames, "too many frames");
+    if (++frames > maxFramesPerSecond) closeSocket(app, socket, closeCodes.tooManyFrames, "too many frames");
   });
+}
+
+export function closeSocket(app: App, socket: WebSocket, ...[code, reason]: [number, string]): void {
+  if (socket.readyState !== socket.OPEN) return;
+  app.metrics.closed.inc({ code });
+  socket.close(code, reason);
+}
+
+/** How a socket that is refused is closed. */
+export function closeOf(error: unknown): [code: number, reason: string] {
+  if (!(error instanceof AppError)) return [closeCodes.failed, "try again"];
+  if (error.code === "DEVICE_REQUIRED") return [closeCodes.deviceRemoved, error.message];
+  if (error.code === "TOO_MANY_CONNECTIONS") return [closeCodes.tryLater, error.message];
+  return [closeCodes.token, error.message];
+}
+
+/** What the hub and the feeds know of a socket; it may still be on its way through the upgrade. */
+export interface AdmittedSocket extends SubscriberSocket {
+  /** The upgrade is done. A close that came meanwhile is carried out now. */
+  bind(socket: WebSocket): void;
+  /** Takes the socket out of the hub. */
+  release(): void;
 }
 
 /**
  * Registers an authenticated socket with the hub until it closes: expiry, logout and the removal
  * of its device close it. Throws `TOO_MANY_CONNECTIONS`.
  */
-export function admitSocket(
-  app: App,
-  socket: WebSocket,
-  who: { caller: Caller; id?: string },
-): SubscriberSocket {
-  const { userId, sessionId, expiresAt } = who.caller;
+export function admitSocket(app: App, { userId, sessionId, expiresAt }: Caller): AdmittedSocket {
   const connectionId = uuidv7();
+  let bound: WebSocket | undefined;
+  let earlyClose: [number, string] | undefined;
   const close = (code: number, reason: string): void => {
-    if (socket.readyState !== socket.OPEN) return;
-    app.metrics.closed.inc({ code });
-    socket.close(code, reason);
+    if (bound) closeSocket(app, bound, code, reason);
+    else earlyClose ??= [code, reason];
   };
-  const isAdmitted = app.hub.add({ id: connectionId, userId, sessionId, expiresAt, close });
-  if (!isAdmitted) {
-    close(closeCodes.tryLater, "too many connections");
+  if (!app.hub.add({ id: connectionId, userId, sessionId, expiresAt, close })) {
     throw new AppError("TOO_MANY_CONNECTIONS");
   }
-  socket.once("close", () => app.hub.remove(connectionId));
-  if (socket.readyState !== socket.OPEN) app.hub.remove(connectionId);
-  return { connectionId, bufferedBytes: () => socket.bufferedAmount, close };
+  const release = (): void => app.hub.remove(connectionId);
+  return {
+    connectionId,
+    bufferedBytes: () => bound?.bufferedAmount ?? 0,
+    close,
+    release,
+    bind: (socket) => {
+      bound = socket;
+      socket.once("close", release);
+      if (socket.readyState !== socket.OPEN) release();
+      if (earlyClose) close(...earlyClose);
+    },
+  };
 }

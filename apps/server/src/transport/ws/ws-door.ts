@@ -1,91 +1,91 @@
 import type { IncomingMessage } from "node:http";
 import type { RawData, WebSocket } from "ws";
 import type { App } from "../../app.ts";
+import { AppError } from "../../errors.ts";
 import { authenticate } from "../../modules/accounts/authenticate.ts";
-import { closeCodes } from "../../modules/sync/hub.ts";
+import type { FeedEvent } from "../../modules/sync/feed.ts";
 import { openFeed } from "../../modules/sync/subscribe.service.ts";
 import type { Caller } from "../../pipeline/call.ts";
 import { addressOf, bearerTokenOf, targetOf } from "../http-context.ts";
 import { AckQueue } from "./acks.ts";
 import { toFrames } from "./frames.ts";
-import { admitSocket, watchSocket } from "./sockets.ts";
+import { admitSocket, closeOf, closeSocket, watchSocket, type AdmittedSocket } from "./sockets.ts";
 
 export const wsPath = "/ws";
 const pingMs = 30_000;
-const maxEarlyFrames = 100;
 
-/** The plain `/ws` of wire-contract §3. */
+/** Carries out the upgrade; undefined when the client is gone by now. */
+export type Upgrade = () => Promise<WebSocket | undefined>;
+
+/**
+ * The plain `/ws` of the wire contract. The token is verified and the feed listens before the
+ * upgrade is answered: what is sent once the client sees its socket open reaches it.
+ */
 export function createWsDoor(app: App) {
-  return (socket: WebSocket, request: IncomingMessage): void => {
-    watchSocket(app, socket, "ws");
-    keepAlive(socket);
+  return async (request: IncomingMessage, upgrade: Upgrade): Promise<void> => {
     const query = targetOf(request)?.searchParams;
     const token = bearerTokenOf(request) ?? query?.get("token") ?? undefined;
-    const frames = bufferFrames(socket);
-    authenticate(app, token)
-      .then((caller) => {
-        const resume = query?.get("resume") === "1";
-        if (resume && !caller.deviceId) {
-          socket.close(closeCodes.deviceRemoved, "this token has published no device");
-          return;
-        }
-        serve(app, socket, { caller, resume, token: token ?? "", address: addressOf(request), frames });
-      })
-      .catch((error: unknown) => {
-        app.log.debug({ err: error }, "a socket was refused");
-        socket.close(closeCodes.token, "not authenticated");
-      });
+    const resume = query?.get("resume") === "1";
+    let caller: Caller;
+    let admitted: AdmittedSocket;
+    try {
+      caller = await authenticate(app, token);
+      if (resume && !caller.deviceId) throw new AppError("DEVICE_REQUIRED");
+      admitted = admitSocket(app, caller);
+    } catch (error) {
+      const socket = await upgrade();
+      if (socket) closeSocket(app, socket, ...closeOf(error));
+      return;
+    }
+    await serve(app, upgrade, { caller, admitted, resume, token: token ?? "", address: addressOf(request) });
   };
 }
 
-interface Served {
+interface Connection {
   caller: Caller;
+  admitted: AdmittedSocket;
   resume: boolean;
   token: string;
   address: string;
-  frames: FrameBuffer;
 }
 
-function serve(app: App, socket: WebSocket, { caller, resume, token, address, frames }: Served): void {
-  const admitted = admitSocket(app, socket, { caller });
-  const log = app.log.child({ requestId: admitted.connectionId });
-  const acks = new AckQueue(app, { token, address, log });
-  frames.onFrame((frame) => {
-    if (frame["type"] === "ping") socket.send('{"type":"pong"}');
-    else if (frame["type"] === "ack") acks.add(frame);
-  });
+async function serve(app: App, upgrade: Upgrade, connection: Connection): Promise<void> {
+  const { caller, admitted, resume, token, address } = connection;
+  const early: FeedEvent[] = [];
+  let deliver = (event: FeedEvent): void => void early.push(event);
   const feed = openFeed(app, {
     reader: caller,
     socket: admitted,
     resume,
-    deliver: (event) => {
-      if (socket.readyState !== socket.OPEN) return;
-      for (const frame of toFrames(event, caller, { resume })) socket.send(JSON.stringify(frame));
-    },
+    deliver: (event) => deliver(event),
   });
+  if (!resume) await feed.started;
+  const socket = await upgrade();
+  if (!socket) {
+    feed[Symbol.dispose]();
+    admitted.release();
+    return;
+  }
+  watchSocket(app, socket, "ws");
+  keepAlive(socket);
   socket.once("close", () => feed[Symbol.dispose]());
+  const log = app.log.child({ requestId: admitted.connectionId });
+  listen(socket, new AckQueue(app, { token, address, log }));
+  deliver = (event) => {
+    if (socket.readyState !== socket.OPEN) return;
+    for (const frame of toFrames(event, caller, { resume })) socket.send(JSON.stringify(frame));
+  };
+  for (const event of early) deliver(event);
+  admitted.bind(socket);
 }
 
-interface FrameBuffer {
-  onFrame(listener: (frame: Record<string, unknown>) => void): void;
-}
-
-/** Keeps what arrives while the token is being verified. What is no JSON object is ignored. */
-function bufferFrames(socket: WebSocket): FrameBuffer {
-  const early: Record<string, unknown>[] = [];
-  let listener: ((frame: Record<string, unknown>) => void) | undefined;
+/** Of what a client sends, `ack` and `ping` count; the rest is ignored. */
+function listen(socket: WebSocket, acks: AckQueue): void {
   socket.on("message", (data: RawData, isBinary: boolean) => {
     const frame = isBinary ? undefined : parseFrame(data);
-    if (!frame) return;
-    if (listener) listener(frame);
-    else if (early.length < maxEarlyFrames) early.push(frame);
+    if (frame?.["type"] === "ping") socket.send('{"type":"pong"}');
+    else if (frame?.["type"] === "ack") acks.add(frame);
   });
-  return {
-    onFrame: (added) => {
-      listener = added;
-      for (const frame of early.splice(0)) added(frame);
-    },
-  };
 }
 
 function parseFrame(data: RawData): Record<string, unknown> | undefined {
