@@ -1,4 +1,5 @@
 // The SDK as a browser gets it: bundled from dist, minified, compressed.
+import { existsSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
@@ -9,6 +10,11 @@ const entries = [
 ];
 
 for (const { name, file, budget, isLimit } of entries) {
+  if (!existsSync(file)) {
+    console.log(`     ${name}: ${file} has not been built`);
+    process.exitCode = 1;
+    continue;
+  }
   const { outputFiles } = await build({
     entryPoints: [file],
     bundle: true,

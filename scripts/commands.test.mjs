@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { root } from "./prepare.mjs";
+import { root } from "./places.mjs";
 
 // Stands in for the server, so that the commands are tested alone and on ports of their own.
 const main = `

@@ -13,14 +13,13 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
+import { root } from "./places.mjs";
 
 const oldestNode = 20;
 const runtimeNode = 26;
 const heartbeatMs = 1_000;
 const staleLockMs = 15_000;
 
-export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stampFile = join(root, "node_modules", ".sotto-stamp");
 const localNode = join(root, "node_modules", ".bin", "node");
 
@@ -38,7 +37,12 @@ export async function prepare() {
     if (findRuntime(wanted)) return;
     rmSync(stampFile, { force: true });
     await install();
-    writeFileSync(stampFile, `${wanted} ${runsHere(localNode) ? "project" : "machine"}`);
+    const isOwn = runsHere(localNode);
+    // Without it the server starts too, only slower.
+    spawnSync(isOwn ? localNode : process.execPath, [join(root, "scripts", "bundle-packages.mjs")], {
+      stdio: "ignore",
+    });
+    writeFileSync(stampFile, `${wanted} ${isOwn ? "project" : "machine"}`);
   });
   const node = findRuntime(wanted);
   if (node) return node;

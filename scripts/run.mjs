@@ -2,7 +2,8 @@
 import { constants } from "node:os";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import { pnpmCommand, prepare, root, toolEnv } from "./prepare.mjs";
+import { root } from "./places.mjs";
+import { pnpmCommand, prepare, toolEnv } from "./prepare.mjs";
 import { failWith } from "./fail.mjs";
 
 const [tool, ...args] = process.argv.slice(2);

@@ -4,7 +4,8 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { failWith } from "./fail.mjs";
-import { prepare, root } from "./prepare.mjs";
+import { root } from "./places.mjs";
+import { prepare } from "./prepare.mjs";
 
 const repeatMs = 1_000;
 const parentCheckMs = 500;
@@ -16,7 +17,9 @@ const server = spawn(
   [
     "--conditions=@sotto/source",
     ...(existsSync(envFile) ? [`--env-file=${envFile}`] : []),
-    `--import=${pathToFileURL(join(root, "scripts", "stop-with-parent.mjs")).href}`,
+    ...["stop-with-parent.mjs", "fast-imports.mjs"].map(
+      (name) => `--import=${pathToFileURL(join(root, "scripts", name)).href}`,
+    ),
     join(root, "apps", "server", "src", "main.ts"),
     ...process.argv.slice(2),
   ],

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { setTimeout as pause } from "node:timers/promises";
-import { root } from "./prepare.mjs";
+import { root } from "./places.mjs";
 
 const graceMs = 15_000;
 const running = new Set();

@@ -2,7 +2,8 @@
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { failWith } from "./fail.mjs";
-import { prepare, root, toolEnv } from "./prepare.mjs";
+import { root } from "./places.mjs";
+import { prepare, toolEnv } from "./prepare.mjs";
 import { endSteps, runStep } from "./step.mjs";
 
 const quickMs = 3 * 60_000;

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Client, DatabaseError, escapeIdentifier } from "pg";
+import { EmbeddedPostgresError } from "./embedded-postgres-error.ts";
 import { prepareCluster } from "./postgres-cluster.ts";
 import type { PostgresCluster } from "./postgres-cluster.ts";
 import { findPostmaster, launchPostmaster, PostmasterFailed, stopPostmaster } from "./postmaster.ts";
@@ -112,7 +113,7 @@ async function bringUp(
       if (!/pre-existing shared memory|lock file .* already exists/.test(error.log)) throw error;
     }
     if (tookMs > bringUpLimitMs)
-      throw new Error(`The embedded PostgreSQL was not ready after ${bringUpLimitMs} ms.`);
+      throw new EmbeddedPostgresError(`The embedded PostgreSQL was not ready after ${bringUpLimitMs} ms.`);
     await pause(pauseMs, undefined, { signal });
   }
 }
@@ -140,7 +141,9 @@ async function takeOwnership(
     await client.end();
     if (isPatient) return undefined;
     const owner = rows[0]?.owner?.replace("sotto-owner-", "process ") ?? "another process";
-    throw new Error(`${cluster.dataDir} is in use by another server (${owner}). Stop it, or set DB_URL.`);
+    throw new EmbeddedPostgresError(
+      `${cluster.dataDir} is in use by another server (${owner}). Stop it, or set DB_URL.`,
+    );
   } catch (error) {
     await client.end().catch(() => {});
     if (isStartingOrStopping(error)) return undefined;
@@ -173,9 +176,11 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
-function portTaken(port: number, cause: Error): Error {
+function portTaken(port: number, cause: Error): EmbeddedPostgresError {
   const message = `Port ${port} of 127.0.0.1, where the embedded PostgreSQL listens, is taken by another program. `;
-  return new Error(`${message}Free it, or set DB_URL to a PostgreSQL of your own.`, { cause });
+  return new EmbeddedPostgresError(`${message}Free it, or set DB_URL to a PostgreSQL of your own.`, {
+    cause,
+  });
 }
 
 function urlOf({ password }: PostgresCluster, port: number, name: string): string {

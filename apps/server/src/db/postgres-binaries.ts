@@ -4,6 +4,7 @@ import * as fs from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { promisify } from "node:util";
+import { EmbeddedPostgresError } from "./embedded-postgres-error.ts";
 
 /** Where things of PostgreSQL's own user live, if that user cannot reach the project's folder. */
 export const fallbackRoot = "/var/lib/sotto";
@@ -24,7 +25,7 @@ export async function findUnprivilegedUser(): Promise<UnprivilegedUser | undefin
   }
   const user = users.get("postgres") ?? users.get("nobody");
   if (user) return user;
-  throw new Error(
+  throw new EmbeddedPostgresError(
     "PostgreSQL cannot run as root, and there is no user postgres or nobody. Set DB_URL instead.",
   );
 }
@@ -36,7 +37,7 @@ export async function findPostgresBinaries(user: UnprivilegedUser | undefined): 
   if (!user || (await canRun(binaries, user))) return binaries;
   const copy = binariesIn(await copyForEveryone(folder));
   if (await canRun(copy, user)) return copy;
-  throw new Error(
+  throw new EmbeddedPostgresError(
     `The user ${user.name} can run PostgreSQL neither in ${folder} nor in ${fallbackRoot}. Set DB_URL instead.`,
   );
 }
@@ -48,7 +49,7 @@ function resolvePackage(): string {
     const wrapper = createRequire(import.meta.url).resolve("embedded-postgres");
     return path.dirname(path.dirname(createRequire(wrapper).resolve(name)));
   } catch (cause) {
-    throw new Error(
+    throw new EmbeddedPostgresError(
       `The embedded PostgreSQL (${name}) is not installed. Set DB_URL to a PostgreSQL of your own.`,
       { cause },
     );

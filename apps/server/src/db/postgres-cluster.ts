@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
+import { EmbeddedPostgresError } from "./embedded-postgres-error.ts";
 import {
   exists,
   fallbackRoot,
@@ -119,12 +120,12 @@ async function removeUnfinished(dataDir: string): Promise<void> {
 async function refuseForeignFolder(dataDir: string): Promise<void> {
   const stat = await fs.lstat(dataDir).catch(() => undefined);
   if (stat?.isSymbolicLink()) {
-    throw new Error(
+    throw new EmbeddedPostgresError(
       `The data that ${dataDir} points to is gone. Bring it back, or remove the link to begin anew.`,
     );
   }
   if (stat && (await fs.readdir(dataDir)).length > 0) {
-    throw new Error(
+    throw new EmbeddedPostgresError(
       `${dataDir} is not empty and holds no PostgreSQL cluster. Move it away or choose another folder.`,
     );
   }
@@ -140,9 +141,12 @@ async function readPassword(dataDir: string, mayCreate: boolean): Promise<string
     await fs.rm(unfinished);
   }
   return fs.readFile(file, "utf8").catch((cause: unknown) => {
-    throw new Error(`The password of the PostgreSQL cluster in ${dataDir} cannot be read from ${file}.`, {
-      cause,
-    });
+    throw new EmbeddedPostgresError(
+      `The password of the PostgreSQL cluster in ${dataDir} cannot be read from ${file}.`,
+      {
+        cause,
+      },
+    );
   });
 }
 

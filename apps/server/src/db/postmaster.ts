@@ -3,6 +3,7 @@ import * as fs from "node:fs/promises";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
+import { EmbeddedPostgresError } from "./embedded-postgres-error.ts";
 import { postgresEnv } from "./postgres-cluster.ts";
 import type { PostgresCluster } from "./postgres-cluster.ts";
 import { isAlive, readCommand } from "./processes.ts";
@@ -17,7 +18,7 @@ export type PostmasterOptions = {
 };
 
 /** PostgreSQL ended instead of getting ready; `log` is what it said. */
-export class PostmasterFailed extends Error {
+export class PostmasterFailed extends EmbeddedPostgresError {
   readonly log: string;
   constructor(log: string) {
     super(`The embedded PostgreSQL did not start:\n${log}`);
