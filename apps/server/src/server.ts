@@ -20,7 +20,7 @@ import { trackPresence } from "./modules/presence/presence.service.ts";
 import { Hub } from "./modules/sync/hub.ts";
 import { startReconciler } from "./modules/sync/reconciler.ts";
 import { createLimits } from "./pipeline/limits.ts";
-import { createHttpServer } from "./transport/http-server.ts";
+import { createHttpServer, type HttpServer } from "./transport/http-server.ts";
 
 /** How long requests and sockets are given to end by themselves at shutdown. */
 const drainMs = 3_000;
@@ -80,9 +80,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   cleanup.use(startReconciler(app));
   cleanup.use(startMaintenance(app));
 
-  const server = createHttpServer(app);
-  const port = await listen(server, config);
-  cleanup.defer(() => drain(app, server));
+  const http = createHttpServer(app);
+  const port = await listen(http.server, config);
+  cleanup.defer(() => drain(app, http));
   const owned = cleanup.move();
   return {
     url: `http://${config.APP_HOST === "0.0.0.0" ? "127.0.0.1" : config.APP_HOST}:${port}`,
@@ -129,11 +129,11 @@ export class PortTakenError extends Error {
 }
 
 /** Stops accepting, closes the sockets with 1001, lets requests finish for a while, then cuts. */
-async function drain(app: App, server: Server): Promise<void> {
+async function drain(app: App, { server, cut }: HttpServer): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   app.hub.closeAll();
   server.closeIdleConnections();
-  const cut = setTimeout(() => server.closeAllConnections(), drainMs);
+  const timer = setTimeout(cut, drainMs);
   await closed;
-  clearTimeout(cut);
+  clearTimeout(timer);
 }

@@ -3,10 +3,12 @@ export * from "./case.ts";
 export * from "./contract.ts";
 export * from "./errors.ts";
 export * from "./events.ts";
+export * from "./key-bundle.ts";
 export * from "./primitives.ts";
 export * from "./procedure.ts";
 export * from "./router-type.ts";
 export * from "./sealed.ts";
+export * from "./strict-cbor.ts";
 export * from "./version.ts";
 export { maxPublicKeyChars, type Device } from "./domains/keys.ts";
 export {

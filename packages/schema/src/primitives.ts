@@ -15,7 +15,7 @@ export const deviceId = z
   .string()
   .min(1)
   .max(64)
-  .refine((value) => !hasControlCharacter(value), "Control characters are not allowed")
+  .refine((value) => isPlain(value), "Control characters and lone surrogates are not allowed")
   .brand<"DeviceId">();
 
 /** The client's own name for a message it sends; a repeated send with it gives the first answer. */
@@ -23,7 +23,7 @@ export const clientMessageId = z
   .string()
   .min(1)
   .max(64)
-  .refine((value) => !hasControlCharacter(value), "Control characters are not allowed");
+  .refine((value) => isPlain(value), "Control characters and lone surrogates are not allowed");
 
 /** Numbers a log's entries: 1, 2, 3 … without gap. */
 export const seq = z.int().min(0);
@@ -31,12 +31,15 @@ export const seq = z.int().min(0);
 /** RFC 3339 in UTC with milliseconds and `Z`. */
 export const time = z.iso.datetime({ precision: 3 });
 
-/** A text without NUL, which PostgreSQL cannot hold. */
+/** A text that PostgreSQL gives back as it was: without NUL, and well-formed UTF-16. */
 export const text = (maxLength: number) =>
   z
     .string()
     .max(maxLength)
-    .refine((value) => !value.includes("\0"), "NUL is not allowed");
+    .refine(
+      (value) => !value.includes("\0") && value.isWellFormed(),
+      "NUL and lone surrogates are not allowed",
+    );
 
 /** The answer of an operation that has nothing to say but that it is done. */
 export const ok = z.object({ detail: z.literal("ok") });
@@ -47,12 +50,12 @@ export type MessageId = z.output<typeof messageId>;
 export type LogId = z.output<typeof logId>;
 export type DeviceId = z.output<typeof deviceId>;
 
-function hasControlCharacter(value: string): boolean {
+function isPlain(value: string): boolean {
   for (let i = 0; i < value.length; i++) {
     const code = value.charCodeAt(i);
-    if (code < 0x20 || code === 0x7f) return true;
+    if (code < 0x20 || code === 0x7f) return false;
   }
-  return false;
+  return value.isWellFormed();
 }
 
 /**

@@ -16,7 +16,7 @@ import {
   rosterBytes,
   sealedHeaderItems,
   sealedLimits,
-} from "./sealed.ts";
+} from "./index.ts";
 
 const codeOf = (run: () => unknown) => {
   try {

@@ -16,8 +16,14 @@ const requestTimeoutMs = 30_000;
 const headersTimeoutMs = 10_000;
 const keepAliveMs = 65_000;
 
+export interface HttpServer {
+  server: Server;
+  /** Ends what is still connected, without a word. */
+  cut: () => void;
+}
+
 /** One HTTP server with all doors: REST, tRPC over HTTP and WebSocket, `/ws`, and operations. */
-export function createHttpServer(app: App): Server {
+export function createHttpServer(app: App): HttpServer {
   const router = createTrpcRouter(app);
   const doors = {
     operations: createOperationsDoor(app),
@@ -39,11 +45,19 @@ export function createHttpServer(app: App): Server {
       });
     },
   );
-  serveSockets(app, server, router);
-  return server;
+  const upgraded = serveSockets(app, server, router);
+  return {
+    server,
+    cut: () => {
+      server.closeAllConnections();
+      for (const socket of upgraded) socket.destroy();
+    },
+  };
 }
 
-function serveSockets(app: App, server: Server, router: ReturnType<typeof createTrpcRouter>): void {
+/** Serves upgrades; gives the sockets that are open, which the HTTP server no longer counts as its own. */
+function serveSockets(app: App, server: Server, router: ReturnType<typeof createTrpcRouter>): Set<Duplex> {
+  const upgraded = new Set<Duplex>();
   const options = { noServer: true, perMessageDeflate: false, clientTracking: false };
   const trpc = new WebSocketServer({ ...options, maxPayload: maxJsonBytes });
   const plain = new WebSocketServer({ ...options, maxPayload: maxWsFrameBytes });
@@ -53,6 +67,8 @@ function serveSockets(app: App, server: Server, router: ReturnType<typeof create
   server.on("upgrade", (request, socket, head) => {
     // A client that resets the connection while it is upgraded must not end the process.
     socket.on("error", () => socket.destroy());
+    upgraded.add(socket);
+    socket.once("close", () => upgraded.delete(socket));
     const path = targetOf(request)?.pathname;
     if (path !== trpcPath && path !== wsPath) return refuseUpgrade(socket, "404 Not Found");
     const { origin } = request.headers;
@@ -66,6 +82,7 @@ function serveSockets(app: App, server: Server, router: ReturnType<typeof create
       socket.destroy();
     });
   });
+  return upgraded;
 }
 
 function upgrade(

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { clientMessageId, conversationId, deviceId, messageId, time, userId } from "../primitives.ts";
+import { clientMessageId, conversationId, deviceId, messageId, text, time, userId } from "../primitives.ts";
 
 /** Largest `ciphertext`, in bytes of UTF-8. Larger content goes into an attachment. */
 export const maxCiphertextBytes = 262_144;
@@ -26,7 +26,7 @@ export type Message = z.output<typeof message>;
 
 export const messageList = z.object({ messages: z.array(message) });
 
-export const recipient = z.object({ userId, deviceId, wrap: z.string().max(maxWrapChars) });
+export const recipient = z.object({ userId, deviceId, wrap: text(maxWrapChars) });
 export type Recipient = z.output<typeof recipient>;
 
 export const send = {
@@ -34,7 +34,8 @@ export const send = {
     /** Refused with `RECIPIENT_ID_INVALID` when it is no UUID. */
     recipientUserId: z.string().max(64),
     senderDeviceId: deviceId,
-    ciphertext: z.string().min(1),
+    /** Any string; refused with `PAYLOAD_TOO_LARGE` above `maxCiphertextBytes`. */
+    ciphertext: text(Number.MAX_SAFE_INTEGER).min(1),
     clientMessageId: clientMessageId.nullish(),
     /** One wrap for every current device of the recipient and every other device of the sender. */
     recipients: z.array(recipient).max(maxRecipients).nullish(),

@@ -17,22 +17,23 @@ export function applySessionChange(
 
 /**
  * Ends what other processes ended, within a second and without relying on the bus: reads the
- * sessions that changed lately. Each change is acted on once.
+ * sessions that changed lately. An ended session is acted on for as long as it is read, since a
+ * call that was being authenticated meanwhile may have put it back into the cache.
  */
 export function watchSessions(app: App): Disposable {
-  const seen = new Map<SessionId, number>();
+  let seen = new Map<SessionId, number>();
   let timer: NodeJS.Timeout | undefined;
   let isStopped = false;
 
   const poll = async (): Promise<void> => {
     const since = new Date(app.now().getTime() - lookBackMs);
-    for (const session of await listSessionsChangedSince(app.db, since)) {
-      const isKnown = seen.has(session.id) && (seen.get(session.id) === 1 || !session.ended_at);
-      if (isKnown) continue;
-      seen.set(session.id, session.ended_at ? 1 : 0);
-      applySessionChange(app, { sessionId: session.id, end: session.end_reason });
+    const read = new Map<SessionId, number>();
+    for (const { id, changed_at, end_reason } of await listSessionsChangedSince(app.db, since)) {
+      read.set(id, changed_at.getTime());
+      if (!end_reason && seen.get(id) === changed_at.getTime()) continue;
+      applySessionChange(app, { sessionId: id, end: end_reason });
     }
-    if (seen.size > 10_000) seen.clear();
+    seen = read;
   };
   const run = (): void => {
     poll()

@@ -98,7 +98,7 @@ export async function hasSessionPublished(
 export function listSessionsChangedSince(db: Db | Tx, since: Date) {
   return db
     .selectFrom("sessions")
-    .select(["id", "ended_at", "end_reason"])
+    .select(["id", "changed_at", "end_reason"])
     .where("changed_at", ">", since)
     .execute();
 }

@@ -20,6 +20,7 @@ const maxTimerMs = 2 ** 31 - 1;
 
 /** One authenticated socket. */
 export interface Connection {
+  /** UUIDv7: of two connections the newer has the greater id. */
   id: string;
   userId: UserId;
   sessionId: SessionId;
@@ -38,6 +39,7 @@ interface Registered extends Connection {
 export class Hub {
   readonly #users = new Map<UserId, Set<Registered>>();
   readonly #connections = new Map<string, Registered>();
+  readonly #sessions = new Map<SessionId, Set<Registered>>();
   readonly #now: () => Date;
   #userListener: (userId: UserId, isConnected: boolean) => void = () => {};
 
@@ -62,6 +64,7 @@ export class Hub {
     };
     siblings.add(registered);
     this.#connections.set(connection.id, registered);
+    this.#sessionOf(connection.sessionId).add(registered);
     if (siblings.size > 1) return true;
     this.#users.set(connection.userId, siblings);
     this.#userListener(connection.userId, true);
@@ -73,6 +76,9 @@ export class Hub {
     if (!connection) return;
     clearTimeout(connection.expiry);
     this.#connections.delete(connectionId);
+    const ofSession = this.#sessionOf(connection.sessionId);
+    ofSession.delete(connection);
+    if (ofSession.size === 0) this.#sessions.delete(connection.sessionId);
     const siblings = this.#users.get(connection.userId);
     siblings?.delete(connection);
     if (siblings?.size !== 0) return;
@@ -106,18 +112,17 @@ export class Hub {
     if (connection) connection.resumingDevice = deviceId;
   }
 
-  /** Closes the device's other resuming connections: positions have one reader. */
+  /** Closes the device's older resuming connections: positions have one reader, the newest. */
   replaceDevice(userId: UserId, deviceId: string, byConnectionId: string): void {
     for (const connection of this.#users.get(userId) ?? []) {
-      if (connection.resumingDevice === deviceId && connection.id !== byConnectionId) {
+      if (connection.resumingDevice === deviceId && connection.id < byConnectionId) {
         connection.close(closeCodes.replaced, "replaced by a newer connection");
       }
     }
   }
 
   closeSession(sessionId: SessionId, end: SessionEnd): void {
-    for (const connection of this.#connections.values()) {
-      if (connection.sessionId !== sessionId) continue;
+    for (const connection of this.#sessions.get(sessionId) ?? []) {
       if (end === "device_removed") connection.close(closeCodes.deviceRemoved, "device removed");
       else connection.close(closeCodes.token, "session ended");
     }
@@ -135,6 +140,14 @@ export class Hub {
 
   feedsOf(userId: UserId): Feed[] {
     return [...(this.#users.get(userId) ?? [])].flatMap(({ feeds }) => Array.from(feeds));
+  }
+
+  #sessionOf(sessionId: SessionId): Set<Registered> {
+    const known = this.#sessions.get(sessionId);
+    if (known) return known;
+    const made = new Set<Registered>();
+    this.#sessions.set(sessionId, made);
+    return made;
   }
 
   #expireAt(connection: Connection): NodeJS.Timeout {

@@ -4,6 +4,7 @@ import { getWSConnectionHandler } from "@trpc/server/adapters/ws";
 import type { WebSocket, WebSocketServer } from "ws";
 import type { App } from "../../app.ts";
 import { authenticate } from "../../modules/accounts/authenticate.ts";
+import { closeCodes } from "../../modules/sync/hub.ts";
 import { addressOf, bearerTokenOf, requestIdOf } from "../http-context.ts";
 import { maxJsonBytes } from "../rest/body.ts";
 import { admitSocket, closeOf, closeSocket, watchSocket } from "../ws/sockets.ts";
@@ -12,6 +13,8 @@ import type { createTrpcRouter, TrpcContext } from "./trpc-router.ts";
 
 export const trpcPath = "/trpc";
 const maxBatchSize = 50;
+/** A socket that has not shown a token by then is closed. */
+const authenticationMs = 10_000;
 
 type Router = ReturnType<typeof createTrpcRouter>;
 
@@ -39,6 +42,7 @@ export function createTrpcHttpDoor(app: App, router: Router) {
 
 /** tRPC over WebSocket, by the official adapter. A socket is one verified token, for as long as that is good. */
 export function createTrpcWsDoor(app: App, wss: WebSocketServer, router: Router) {
+  const unauthenticated = new WeakMap<WebSocket, NodeJS.Timeout>();
   const handle = getWSConnectionHandler<Router>({
     wss,
     router,
@@ -52,6 +56,7 @@ export function createTrpcWsDoor(app: App, wss: WebSocketServer, router: Router)
         const caller = await authenticate(app, token);
         const admitted = admitSocket(app, caller);
         admitted.bind(socket);
+        clearTimeout(unauthenticated.get(socket));
         return { token, address: addressOf(req), requestId, log, door: "trpc_ws", socket: admitted };
       } catch (error) {
         closeSocket(app, socket, ...closeOf(error));
@@ -61,6 +66,10 @@ export function createTrpcWsDoor(app: App, wss: WebSocketServer, router: Router)
   });
   return (socket: WebSocket, request: IncomingMessage): void => {
     watchSocket(app, socket, "trpc");
+    const close = (): void => closeSocket(app, socket, closeCodes.token, "not authenticated");
+    const timer = setTimeout(close, authenticationMs);
+    unauthenticated.set(socket, timer);
+    socket.once("close", () => clearTimeout(timer));
     handle(socket, request);
   };
 }
