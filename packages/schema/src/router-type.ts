@@ -14,9 +14,9 @@ export interface SottoErrorShape extends TRPCDefaultErrorShape {
   data: TRPCDefaultErrorShape["data"] & { sotto: WireError };
 }
 
-type InputOf<P extends Procedure> = keyof z.input<P["input"]> extends never
-  ? void | z.input<P["input"]>
-  : z.input<P["input"]>;
+/** Where every field may be left out, so may the input. */
+type InputOf<P extends Procedure> =
+  Record<never, never> extends z.input<P["input"]> ? void | z.input<P["input"]> : z.input<P["input"]>;
 
 type ProcedureType<P extends Procedure> = P["kind"] extends "query"
   ? TRPCQueryProcedure<{ input: InputOf<P>; output: z.output<P["output"]>; meta: object }>
