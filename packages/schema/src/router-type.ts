@@ -16,7 +16,7 @@ export interface SottoErrorShape extends TRPCDefaultErrorShape {
 
 /** Where every field may be left out, so may the input. */
 type InputOf<P extends Procedure> =
-  Record<never, never> extends z.input<P["input"]> ? void | z.input<P["input"]> : z.input<P["input"]>;
+  object extends z.input<P["input"]> ? void | z.input<P["input"]> : z.input<P["input"]>;
 
 type ProcedureType<P extends Procedure> = P["kind"] extends "query"
   ? TRPCQueryProcedure<{ input: InputOf<P>; output: z.output<P["output"]>; meta: object }>

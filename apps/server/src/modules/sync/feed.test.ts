@@ -151,7 +151,7 @@ test("a log that was pruned past the position asks for a resync and goes on abov
   for (let i = 0; i < 5; i++) world.append("a" as LogId);
   const source: FeedSource = {
     listStates: async (...args) =>
-      (await world.listStates(...args)).map((state) => ({ ...state, prunedSeq: 3 })),
+      (await world.listStates(...args)).map((state) => Object.assign(state, { prunedSeq: 3 })),
     readEntries: (...args) => world.readEntries(...args),
   };
   const feed = new Feed({ reader, source, sink: world, resume: true });
