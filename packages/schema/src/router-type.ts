@@ -14,9 +14,10 @@ export interface SottoErrorShape extends TRPCDefaultErrorShape {
   data: TRPCDefaultErrorShape["data"] & { sotto: WireError };
 }
 
-/** Where every field may be left out, so may the input. */
-type InputOf<P extends Procedure> =
-  object extends z.input<P["input"]> ? void | z.input<P["input"]> : z.input<P["input"]>;
+/** A procedure without input is called without an argument. */
+type InputOf<P extends Procedure> = keyof P["input"]["shape"] extends never
+  ? void | z.input<P["input"]>
+  : z.input<P["input"]>;
 
 type ProcedureType<P extends Procedure> = P["kind"] extends "query"
   ? TRPCQueryProcedure<{ input: InputOf<P>; output: z.output<P["output"]>; meta: object }>

@@ -95,9 +95,7 @@ test("the subscription resumes from the device's positions and goes on live", as
     await using api = connect(server.url, bob.token);
     const events = await collect(api, (got) => got.some(({ type }) => type === "caught_up"));
     expect(texts(events)).toEqual(["first", "second"]);
-    const [first] = events.filter(
-      (event) => event.type === "entry" && event.event.type === "message.created",
-    );
+    const first = events.find((event) => event.type === "entry" && event.event.type === "message.created");
     if (first?.type !== "entry") throw new Error("no message came");
     await api.client.sync.ack.mutate({ positions: [{ log: first.log, seq: first.seq }] });
     expect(await api.client.sync.fill.query({ log: first.log, fromSeq: 2, toSeq: 2 })).toMatchObject({
