@@ -1,10 +1,16 @@
 import type { IncomingMessage } from "node:http";
 import { v7 as uuidv7 } from "uuid";
 
-/** The request's own id where it sent a sound one (1 to 128 visible ASCII characters), else a new one. */
+const requestIds = new WeakMap<IncomingMessage, string>();
+
+/** The request's own id where it sent a sound one (1 to 128 visible ASCII characters), else one that is made once. */
 export function requestIdOf(request: IncomingMessage): string {
+  const known = requestIds.get(request);
+  if (known !== undefined) return known;
   const given = request.headers["x-request-id"];
-  return typeof given === "string" && /^[\x21-\x7e]{1,128}$/.test(given) ? given : uuidv7();
+  const id = typeof given === "string" && /^[\x21-\x7e]{1,128}$/.test(given) ? given : uuidv7();
+  requestIds.set(request, id);
+  return id;
 }
 
 /** The token of `Authorization: Bearer …`; undefined when the header is missing or malformed. */

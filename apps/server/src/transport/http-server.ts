@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer, type WebSocket } from "ws";
 import type { App } from "../app.ts";
 import { handleCors, isOriginAllowed } from "./cors.ts";
-import { targetOf } from "./http-context.ts";
+import { requestIdOf, targetOf } from "./http-context.ts";
 import { createOperationsDoor } from "./operations-door.ts";
 import { maxJsonBytes } from "./rest/body.ts";
 import { createRestDoor } from "./rest/rest-door.ts";
@@ -31,6 +31,7 @@ export function createHttpServer(app: App): HttpServer {
     trpc: createTrpcHttpDoor(app, router),
   };
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    response.setHeader("x-request-id", requestIdOf(request));
     if (handleCors(app.config, request, response)) return;
     const path = targetOf(request)?.pathname ?? "";
     if (path.startsWith(`${trpcPath}/`)) doors.trpc(request, response);

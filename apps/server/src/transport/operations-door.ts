@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { errors } from "@sotto/schema";
 import { sql } from "kysely";
 import type { App } from "../app.ts";
 import { serveDocs } from "./rest/docs-page.ts";
@@ -7,11 +8,18 @@ import { sendJson } from "./rest/rest-door.ts";
 
 const databaseTimeoutMs = 2_000;
 
+const paths = new Set(["/health", "/metrics", "/openapi.json", "/docs"]);
+
 /** Serves `/health`, `/metrics`, `/openapi.json` and `/docs`; false for any other request. */
 export function createOperationsDoor(app: App) {
   let openApi: object | undefined;
   return async (request: IncomingMessage, response: ServerResponse, path: string): Promise<boolean> => {
-    if (request.method !== "GET" && request.method !== "HEAD") return false;
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      if (!paths.has(path)) return false;
+      response.setHeader("allow", "GET");
+      sendJson(response, 405, { detail: errors.METHOD_NOT_ALLOWED.detail });
+      return true;
+    }
     switch (path) {
       case "/health": {
         const isUp = await isDatabaseUp(app);

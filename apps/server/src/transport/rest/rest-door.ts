@@ -17,9 +17,7 @@ export function createRestDoor(app: App): Door {
   const table = createRouteTable();
   return async (request, response) => {
     const startedAt = performance.now();
-    const requestId = requestIdOf(request);
-    const log = app.log.child({ requestId });
-    response.setHeader("x-request-id", requestId);
+    const log = app.log.child({ requestId: requestIdOf(request) });
     let route: Route | undefined;
     try {
       const target = targetOf(request);

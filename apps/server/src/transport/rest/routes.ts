@@ -70,7 +70,9 @@ export function createRouteTable(): RouteTable {
     const match = known && router.find(known, path);
     if (!match) return undefined;
     const route: Route | null = match.store;
-    return route ? { route, params: match.params } : undefined;
+    // `/keys/` names no user: it is another path than `/keys/{user_id}`.
+    const isWhole = Object.values(match.params).every((param) => param !== "");
+    return route && isWhole ? { route, params: match.params } : undefined;
   };
   return { find, allowedMethods: (path) => methods.filter((method) => find(method, path)) };
 }

@@ -25,9 +25,8 @@ export function createTrpcHttpDoor(app: App, router: Router) {
     basePath: `${trpcPath}/`,
     maxBodySize: maxJsonBytes,
     maxBatchSize,
-    createContext: ({ req, res }): TrpcContext => {
+    createContext: ({ req }): TrpcContext => {
       const requestId = requestIdOf(req);
-      res.setHeader("x-request-id", requestId);
       return {
         token: bearerTokenOf(req),
         address: addressOf(req),
