@@ -27,4 +27,7 @@ export interface Procedure {
   creates?: boolean;
 }
 
-export type ContractTable = Record<string, Record<string, Procedure>>;
+/** The procedures of one area. */
+export type Procedures = Record<string, Procedure>;
+
+export type ContractTable = Record<string, Procedures>;

@@ -1,0 +1,49 @@
+import * as keys from "../domains/keys.ts";
+import { ok } from "../primitives.ts";
+import type { Procedures } from "../procedure.ts";
+
+export const keysProcedures = {
+  publish: {
+    kind: "mutation",
+    access: "user",
+    limit: "general",
+    summary: "Register or update a device with its public key",
+    ...keys.publish,
+    creates: true,
+    rest: { method: "POST", path: "/keys/publish" },
+  },
+  listMine: {
+    kind: "query",
+    access: "user",
+    limit: "general",
+    summary: "List my devices, oldest first",
+    ...keys.listMine,
+    rest: { method: "GET", path: "/keys/me" },
+  },
+  list: {
+    kind: "query",
+    access: "user",
+    limit: "general",
+    summary: "List a user's devices, oldest first; empty for an unknown user",
+    ...keys.list,
+    rest: { method: "GET", path: "/keys/{user_id}" },
+  },
+  update: {
+    kind: "mutation",
+    access: "user",
+    limit: "general",
+    summary: "Change a device's name or push token",
+    ...keys.update,
+    output: ok,
+    rest: { method: "PUT", path: "/keys/devices/{device_id}" },
+  },
+  remove: {
+    kind: "mutation",
+    access: "user",
+    limit: "general",
+    summary: "Remove a device; its tokens and sockets end",
+    ...keys.remove,
+    output: ok,
+    rest: { method: "DELETE", path: "/keys/devices/{device_id}" },
+  },
+} as const satisfies Procedures;
