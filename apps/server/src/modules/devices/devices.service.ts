@@ -1,10 +1,12 @@
 import type { Device, DeviceId, UserId } from "@sotto/schema";
+import type { Tx } from "../../db/db.ts";
+import type { Tx } from "../../db/db.ts";
 import { AppError } from "../../errors.ts";
 import type { Call } from "../../pipeline/call.ts";
 import { transact } from "../../pipeline/transact.ts";
 import { endSessionsOfDevice, linkDevice } from "../accounts/sessions.service.ts";
 import { lockUser } from "../accounts/users.service.ts";
-import { appendAccountEntry, deletePositions, startPositions } from "../logs/logs.service.ts";
+import { appendAccountEntries, deletePositions, startPositions } from "../logs/logs.service.ts";
 import {
   countDevices,
   deleteDevice,
@@ -53,10 +55,10 @@ export async function publishDevice(call: Call, publication: Publication): Promi
     if (earlier?.public_key !== device.public_key) await raiseRosterVersions(tx, userId);
     if (!earlier || earlier.public_key !== device.public_key || earlier.device_name !== device.device_name) {
       const change = earlier ? "updated" : "added";
-      await appendAccountEntry(tx, wakes, {
+      await appendAccountEntries(tx, wakes, {
         userId,
         at,
-        event: { type: "device_list.changed", change, deviceId },
+        events: [{ type: "device_list.changed", change, deviceId }],
       });
     }
     return toDevice(device);
@@ -89,10 +91,10 @@ export async function renameDevice(
       },
     );
     if (!isFound) throw new AppError("DEVICE_NOT_FOUND");
-    await appendAccountEntry(tx, wakes, {
+    await appendAccountEntries(tx, wakes, {
       userId: caller.userId,
       at,
-      event: { type: "device_list.changed", change: "updated", deviceId },
+      events: [{ type: "device_list.changed", change: "updated", deviceId }],
     });
     return { detail: "ok" as const };
   });
@@ -109,10 +111,10 @@ export async function removeDevice(call: Call, deviceId: DeviceId) {
     if (!(await deleteDevice(tx, userId, deviceId))) throw new AppError("DEVICE_NOT_FOUND");
     await deletePositions(tx, { userId, deviceId });
     await raiseRosterVersions(tx, userId);
-    await appendAccountEntry(tx, wakes, {
+    await appendAccountEntries(tx, wakes, {
       userId,
       at,
-      event: { type: "device_list.changed", change: "removed", deviceId },
+      events: [{ type: "device_list.changed", change: "removed", deviceId }],
     });
     for (const sessionId of ended) wakes.push({ kind: "session_changed", sessionId, end: "device_removed" });
     return { detail: "ok" as const };
@@ -120,9 +122,8 @@ export async function removeDevice(call: Call, deviceId: DeviceId) {
 }
 
 /** A device that this user has registered: throws `DEVICE_INVALID` for any other. */
-export async function requireOwnDevice(call: Call, deviceId: DeviceId): Promise<void> {
-  const device = await findDevice(call.app.db, call.caller.userId, deviceId);
-  if (!device) throw new AppError("DEVICE_INVALID");
+export async function requireDeviceOf(tx: Tx, userId: UserId, deviceId: DeviceId): Promise<void> {
+  if (!(await findDevice(tx, userId, deviceId))) throw new AppError("DEVICE_INVALID");
 }
 
 function toDevice(row: {

@@ -4,8 +4,7 @@ import { AppError } from "../../errors.ts";
 import type { Call } from "../../pipeline/call.ts";
 import { transact, type Wakes } from "../../pipeline/transact.ts";
 import { lockMembership } from "../conversations/conversations.service.ts";
-import { requireOwnDevice } from "../devices/devices.service.ts";
-
+import { requireDeviceOf } from "../devices/devices.service.ts";
 import {
   ackMessages,
   listDeviceReceipts,
@@ -50,7 +49,7 @@ export async function ackMessage(
     const message = await findVisibleMessage(tx, caller.userId, ack.messageId);
     // The sender's own message was not sent to the sender.
     if (!message || message.senderUserId === caller.userId) throw new AppError("MESSAGE_NOT_FOUND");
-    if (ack.deviceId !== undefined) await requireOwnDevice(call, ack.deviceId);
+    if (ack.deviceId !== undefined) await requireDeviceOf(tx, caller.userId, ack.deviceId);
     await acknowledge(call, tx, {
       wakes,
       seqs: new Map([[message.conversationId, [message.seq]]]),
