@@ -18,24 +18,25 @@ export interface CoveredMessage {
 }
 
 /**
- * Up to where the device has acknowledged everything: its newest mark, or where it began. A token
- * without a device goes on from whatever any device of its user has.
+ * Up to where the device has acknowledged everything: its newest mark. A token without a device
+ * goes on from whatever any device of its user has.
  */
 export async function findMark(tx: Tx, owner: MarkOwner): Promise<number> {
   const { conversationId, userId, deviceId, kind } = owner;
   const { rows } = await sql<{ seq: number }>`
-    select greatest(
-      coalesce((
-        select through_seq from marks
-        where conversation_id = ${conversationId} and user_id = ${userId} and kind = ${kind}
-          and (${deviceId} = '' or device_id = ${deviceId})
-        order by through_seq desc limit 1
-      ), 0),
-      coalesce((
-        select seq from positions
-        where ${kind} = 'delivered' and user_id = ${userId} and device_id = ${deviceId} and log_id = ${conversationId}
-      ), 0)
-    ) as seq
+    select through_seq as seq from marks
+    where conversation_id = ${conversationId} and user_id = ${userId} and kind = ${kind}
+      and (${deviceId} = '' or device_id = ${deviceId})
+    order by through_seq desc limit 1
+  `.execute(tx);
+  return rows[0]?.seq ?? 0;
+}
+
+/** Where the device's stream has come to; for a new device that is where it began. */
+export async function findPosition(tx: Tx, owner: MarkOwner): Promise<number> {
+  const { rows } = await sql<{ seq: number }>`
+    select seq from positions
+    where user_id = ${owner.userId} and device_id = ${owner.deviceId} and log_id = ${owner.conversationId}
   `.execute(tx);
   return rows[0]?.seq ?? 0;
 }
@@ -55,7 +56,7 @@ export async function listUncovered(
       and not exists (
         select from single_marks s
         where s.conversation_id = m.conversation_id and s.user_id = ${userId} and s.kind = ${kind}
-          and s.seq = m.seq and s.device_id = ${deviceId}
+          and s.seq = m.seq and (${deviceId} = '' or s.device_id = ${deviceId})
       )
     order by m.seq
   `.execute(tx);

@@ -1,10 +1,12 @@
 import type { ConversationId, MessageId, UserId } from "@sotto/schema";
 import type { Db, Tx } from "../../db/db.ts";
 import type { Wakes } from "../../pipeline/transact.ts";
-import { appendAccountEntry } from "../logs/logs.service.ts";
+import type { AccountEvent } from "../logs/entries.ts";
+import { appendAccountEntries } from "../logs/logs.service.ts";
 import {
   findFirstGap,
   findMark,
+  findPosition,
   insertMark,
   insertSingleMarks,
   listSingleMarks,
@@ -16,9 +18,6 @@ import {
 import type { MarkKind } from "./receipts.tables.ts";
 
 export { listDeviceReceipts } from "./receipts.queries.ts";
-
-/** Most messages that one receipt entry names. */
-const maxMessagesPerEntry = 256;
 
 /** Newly acknowledged messages of one kind, to be told to their authors. */
 export interface Acknowledged {
@@ -35,9 +34,10 @@ export async function ackThrough(
   owner: MarkOwner,
   ack: { throughSeq: number; at: Date },
 ): Promise<Acknowledged> {
-  const mark = await findMark(tx, owner);
-  if (ack.throughSeq <= mark) return { owner, messages: [] };
-  const messages = await listUncovered(tx, owner, { afterSeq: mark, throughSeq: ack.throughSeq });
+  // What came before the device is not news of it.
+  const from = Math.max(await findMark(tx, owner), await findPosition(tx, owner));
+  if (ack.throughSeq <= from) return { owner, messages: [] };
+  const messages = await listUncovered(tx, owner, { afterSeq: from, throughSeq: ack.throughSeq });
   await insertMark(tx, owner, ack);
   return { owner, messages };
 }
@@ -78,39 +78,36 @@ async function raiseUserMark(tx: Tx, owner: MarkOwner, ack: { seqs: number[]; at
   if (gap === undefined) await insertMark(tx, anyDevice, { throughSeq, at: ack.at });
 }
 
-/** Writes one receipt entry to the account log of each author, in the order of their ids. */
+/**
+ * Writes the receipts to the account logs of the messages' authors, in the order of their ids: an
+ * entry a message, so that each `/ws` frame has a number of its own.
+ */
 export async function tellAuthors(
   tx: Tx,
   wakes: Wakes,
   told: { acknowledged: Acknowledged[]; at: Date },
 ): Promise<void> {
-  const entries = told.acknowledged.flatMap(({ owner, messages }) =>
-    [...Map.groupBy(messages, ({ senderUserId }) => senderUserId)].flatMap(([author, own]) =>
-      chunk(own.map(({ id }) => id)).map((messageIds) => ({ author, owner, messageIds })),
-    ),
-  );
-  entries.sort((a, b) => (a.author < b.author ? -1 : a.author > b.author ? 1 : 0));
-  for (const { author, owner, messageIds } of entries) {
-    await appendAccountEntry(tx, wakes, {
-      userId: author,
-      at: told.at,
-      event: {
-        type: owner.kind === "delivered" ? "messages.delivered" : "messages.read",
-        conversationId: owner.conversationId,
-        messageIds,
-        userId: owner.userId,
-        deviceId: owner.deviceId === "" ? null : owner.deviceId,
-      },
-    });
+  const events = new Map<UserId, AccountEvent[]>();
+  for (const { owner, messages } of told.acknowledged) {
+    for (const { id, senderUserId } of messages) {
+      const ofAuthor = events.get(senderUserId) ?? [];
+      ofAuthor.push(toEvent(owner, id));
+      events.set(senderUserId, ofAuthor);
+    }
+  }
+  for (const userId of [...events.keys()].toSorted()) {
+    await appendAccountEntries(tx, wakes, { userId, at: told.at, events: events.get(userId) ?? [] });
   }
 }
 
-function chunk(ids: MessageId[]): MessageId[][] {
-  const chunks: MessageId[][] = [];
-  for (let start = 0; start < ids.length; start += maxMessagesPerEntry) {
-    chunks.push(ids.slice(start, start + maxMessagesPerEntry));
-  }
-  return chunks;
+function toEvent(owner: MarkOwner, messageId: MessageId): AccountEvent {
+  return {
+    type: owner.kind === "delivered" ? "message.delivered" : "message.read",
+    conversationId: owner.conversationId,
+    messageId,
+    userId: owner.userId,
+    deviceId: owner.deviceId === "" ? null : owner.deviceId,
+  };
 }
 
 /** Answers whether a user has acknowledged a message of the page on any device. */
