@@ -58,23 +58,34 @@ function isPlain(value: string): boolean {
   return value.isWellFormed();
 }
 
+const timePattern =
+  /^(\d{4})(-?)(\d{2})\2(\d{2})(?:[Tt ](\d{2})(?::?(\d{2})(?::?(\d{2})(?:[.,](\d{1,9}))?)?)?\s?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/;
+
 /**
- * Reads any RFC 3339 or ISO 8601 time; without a zone it is UTC.
+ * Reads any RFC 3339 or ISO 8601 calendar time, extended or basic; without a zone it is UTC.
  * Gives milliseconds since the epoch, or undefined when it is no time.
  */
 export function parseTime(value: string): number | undefined {
-  const match =
-    /^(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)\s?([Zz]|[+-]\d{2}(?::?\d{2})?)?)?$/.exec(
-      value.trim(),
-    );
+  const match = timePattern.exec(value.trim());
   if (!match) return undefined;
-  const [, date, clock = "00:00", zone = "Z"] = match;
-  const ms = Date.parse(`${date}T${clock.replace(",", ".")}${normaliseZone(zone)}`);
-  return Number.isNaN(ms) ? undefined : ms;
+  const [, year, , month, day, hour = "00", minute = "00", second = "00", fraction = "", zone = "Z"] = match;
+  const date = `${year}-${month}-${day}`;
+  const midnight = Date.parse(`${date}T00:00:00Z`);
+  // `Date` takes 30 February for 2 March.
+  if (Number.isNaN(midnight) || !new Date(midnight).toISOString().startsWith(date)) return undefined;
+  const isMidnightAfter = hour === "24" && Number(minute) + Number(second) + Number(fraction) === 0;
+  const offsetMs = parseOffset(zone);
+  // RFC 3339 has leap seconds.
+  const isOnClock = Number(hour) <= 23 && Number(minute) <= 59 && Number(second) <= 60;
+  if ((!isOnClock && !isMidnightAfter) || offsetMs === undefined) return undefined;
+  const seconds = (Number(hour) * 60 + Number(minute)) * 60 + Number(second);
+  return midnight + seconds * 1000 + Number(fraction.padEnd(3, "0").slice(0, 3)) - offsetMs;
 }
 
-function normaliseZone(zone: string): string {
-  if (zone === "Z" || zone === "z") return "Z";
-  const digits = zone.slice(1).replace(":", "");
-  return `${zone[0]}${digits.slice(0, 2)}:${digits.slice(2) || "00"}`;
+function parseOffset(zone: string): number | undefined {
+  if (zone === "Z" || zone === "z") return 0;
+  const digits = zone.slice(1).replace(":", "").padEnd(4, "0");
+  const [hours, minutes] = [Number(digits.slice(0, 2)), Number(digits.slice(2))];
+  if (hours > 23 || minutes > 59) return undefined;
+  return (zone.startsWith("-") ? -1 : 1) * (hours * 60 + minutes) * 60_000;
 }

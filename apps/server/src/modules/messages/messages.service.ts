@@ -68,7 +68,7 @@ async function parseBefore(
     return { ...open, beforeSeq: message.seq };
   }
   // In a query string an unescaped `+` of a zone arrives as a space.
-  const time = parseTime(page.before.replace(" ", "+")) ?? parseTime(page.before);
+  const time = parseTime(page.before.replace(/ (?=\d{2}(:?\d{2})?$)/, "+")) ?? parseTime(page.before);
   if (time === undefined) {
     throw new AppError("VALIDATION_FAILED", {
       issues: [{ loc: ["before"], msg: "Neither a time nor a message's id", type: "invalid_format" }],
