@@ -34,7 +34,9 @@ function listIssues(error: AppError, route: Route | undefined): unknown[] {
     const [field, ...rest] = loc;
     const location = route?.fields.find(({ name }) => name === field)?.location;
     const named = loc.map((part) => (typeof part === "string" ? toSnake(part) : part));
-    const isPlaced = location === undefined && field === "body" && rest.length === 0;
+    // The door's own findings, on the whole body or on a header, say themselves where they stand.
+    const isPlaced =
+      location === undefined && (field === "header" || (field === "body" && rest.length === 0));
     return { loc: isPlaced ? loc : [location ?? "body", ...named], msg, type };
   });
 }
