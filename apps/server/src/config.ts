@@ -36,7 +36,7 @@ const webhookEndpoints = z
     ),
   );
 
-/** Every variable, as wire-contract names it, with its default. */
+/** Every variable with its default; docs/OPERATIONS.md says what each does. */
 const environment = z.object({
   ENV: z.string().min(1).default("dev"),
   APP_HOST: z.string().min(1).default("0.0.0.0"),

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { ConfigError, loadConfig, type Config } from "./config.ts";
-import { startEmbeddedPostgres } from "./db/embedded-postgres.ts";
-import { createLog } from "./log.ts";
-import { PortTakenError, startServer } from "./server.ts";
+import { EmbeddedPostgresError } from "./db/embedded-postgres-error.ts";
+import { startEmbeddedPostgres, type EmbeddedPostgres } from "./db/embedded-postgres.ts";
+import { createLog, type Log } from "./log.ts";
+import { PortTakenError } from "./port-taken-error.ts";
 
 const embeddedPort = 5444;
 
@@ -13,20 +14,25 @@ async function main(): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const stop = stopSignal();
 
-  const embedded = config.DB_URL
-    ? undefined
-    : stack.use(
-        await startEmbeddedPostgres({
-          dataDir: config.DATA_DIR ?? join(import.meta.dirname, "../../../.data/postgres"),
-          port: embeddedPort,
-          onLog: (line) => log.warn({ line }, "postgres"),
-        }),
-      );
+  // The server's modules load while PostgreSQL starts.
+  const modules = import("./server.ts");
+  const embedded = config.DB_URL ? undefined : stack.use(await startDatabase(config, log));
   const DB_URL = config.DB_URL ?? embedded?.url ?? "";
+  const { startServer } = await modules;
   const server = stack.use(await startServer({ config: { ...config, DB_URL }, log }));
   process.stdout.write(banner(config, { url: server.url, embedded }));
 
   log.info({ signal: await stop }, "stopping");
+}
+
+function startDatabase(config: Config, log: Log): Promise<EmbeddedPostgres> {
+  return startEmbeddedPostgres({
+    dataDir: config.DATA_DIR ?? join(import.meta.dirname, "../../../.data/postgres"),
+    port: embeddedPort,
+    // PostgreSQL's routine lines are of no interest to whoever watches the server.
+    onLog: (line) =>
+      line.includes(" LOG:  ") ? log.debug({ line }, "postgres") : log.warn({ line }, "postgres"),
+  });
 }
 
 /** Resolves at the first signal; the next one ends the process at once. */
@@ -45,7 +51,7 @@ function stopSignal(): Promise<string> {
 
 interface Running {
   url: string;
-  embedded: Awaited<ReturnType<typeof startEmbeddedPostgres>> | undefined;
+  embedded: EmbeddedPostgres | undefined;
 }
 
 function banner(config: Config, { url, embedded }: Running): string {
@@ -63,9 +69,11 @@ function banner(config: Config, { url, embedded }: Running): string {
 }
 
 main().catch((error: unknown) => {
-  const isExplained = error instanceof ConfigError || error instanceof PortTakenError;
+  const isExplained = [ConfigError, PortTakenError, EmbeddedPostgresError].some(
+    (kind) => error instanceof kind,
+  );
   process.stderr.write(
-    `${isExplained ? error.message : error instanceof Error ? error.stack : String(error)}\n`,
+    `${error instanceof Error ? (isExplained ? error.message : error.stack) : String(error)}\n`,
   );
   process.exitCode = 1;
 });

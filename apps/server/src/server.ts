@@ -4,7 +4,6 @@ import { v7 as uuidv7 } from "uuid";
 import type { App } from "./app.ts";
 import type { Bus } from "./bus/bus.ts";
 import { createLocalBus } from "./bus/local-bus.ts";
-import { connectRedis, createRedisBus } from "./bus/redis-bus.ts";
 import type { Config } from "./config.ts";
 import { openDatabase } from "./db/db.ts";
 import { migrate } from "./db/migrate.ts";
@@ -20,6 +19,7 @@ import { trackPresence } from "./modules/presence/presence.service.ts";
 import { Hub } from "./modules/sync/hub.ts";
 import { startReconciler } from "./modules/sync/reconciler.ts";
 import { createLimits } from "./pipeline/limits.ts";
+import { PortTakenError } from "./port-taken-error.ts";
 import { createHttpServer, type HttpServer } from "./transport/http-server.ts";
 
 /** How long requests and sockets are given to end by themselves at shutdown. */
@@ -53,9 +53,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }),
   );
   await migrate(database.db);
-  const redis = config.REDIS_URL ? connectRedis(config.REDIS_URL, log) : undefined;
+  // A single process neither needs Redis nor waits for its client to load.
+  const redisBus = config.REDIS_URL ? await import("./bus/redis-bus.ts") : undefined;
+  const redis = config.REDIS_URL && redisBus ? redisBus.connectRedis(config.REDIS_URL, log) : undefined;
   if (redis) cleanup.defer(() => redis.disconnect());
-  const carrier = redis ? createRedisBus({ redis, log }) : createLocalBus();
+  const carrier = redis && redisBus ? redisBus.createRedisBus({ redis, log }) : createLocalBus();
   const bus = cleanup.use(options.wrapBus?.(carrier) ?? carrier);
   const now = options.now ?? (() => new Date());
 
@@ -119,13 +121,6 @@ function listen(server: Server, config: Config): Promise<number> {
       resolve((server.address() as AddressInfo).port);
     });
   });
-}
-
-export class PortTakenError extends Error {
-  override readonly name = "PortTakenError";
-  constructor(port: number) {
-    super(`Port ${port} is taken by another program. End that one, or set APP_PORT to a free port.`);
-  }
 }
 
 /** Stops accepting, closes the sockets with 1001, lets requests finish for a while, then cuts. */

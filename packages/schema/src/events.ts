@@ -4,8 +4,7 @@ import { conversationId, deviceId, logId, messageId, seq, time, userId } from ".
 
 const receiptFields = {
   conversationId,
-  /** At most 256, in order. */
-  messageIds: z.array(messageId),
+  messageId,
   /** Whose device it is. */
   userId,
   /** null: acknowledged with a token that published no device. */
@@ -15,8 +14,8 @@ const receiptFields = {
 /** What an entry of a log says. Conversation logs hold messages, account logs the rest. */
 export const event = z.discriminatedUnion("type", [
   z.object({ type: z.literal("message.created"), message }),
-  z.object({ type: z.literal("messages.delivered"), ...receiptFields }),
-  z.object({ type: z.literal("messages.read"), ...receiptFields }),
+  z.object({ type: z.literal("message.delivered"), ...receiptFields }),
+  z.object({ type: z.literal("message.read"), ...receiptFields }),
   z.object({
     type: z.literal("device_list.changed"),
     change: z.enum(["added", "updated", "removed"]),

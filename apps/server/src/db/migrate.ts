@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import { Migrator, type Migration } from "kysely/migration";
 import { openDatabase, type Db } from "./db.ts";
 import * as first from "./migrations/0001-first.ts";
@@ -7,12 +8,21 @@ const migrations: Record<string, Migration> = { "0001-first": first };
 
 /** Brings the database to the newest schema. Several processes may start at once: one migrates, the others wait. */
 export async function migrate(db: Db): Promise<void> {
+  if (await isMigrated(db)) return;
   const migrator = new Migrator({
     db,
     provider: { getMigrations: async () => migrations },
   });
   const { error } = await migrator.migrateToLatest();
   if (error) throw error instanceof Error ? error : new Error("The migration failed", { cause: error });
+}
+
+/** Spares a start the migrator's locks and look-ups when there is nothing to do. */
+async function isMigrated(db: Db): Promise<boolean> {
+  const found = await sql<{ name: string }>`select name from kysely_migration order by name`
+    .execute(db)
+    .catch(() => undefined);
+  return found !== undefined && found.rows.map(({ name }) => name).join() === Object.keys(migrations).join();
 }
 
 export async function migrateDatabase(url: string): Promise<void> {

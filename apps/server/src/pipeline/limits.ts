@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import type { Redis } from "ioredis";
 import {
   RateLimiterMemory,
@@ -35,10 +36,13 @@ export function createLimits(config: Config, redis: Redis | undefined): Limits {
     otp_phone: make("otp_phone", otpAsksPerPhone.points, otpAsksPerPhone.durationSecs),
     otp_address: make("otp_address", otpCallsPerAddress.points, otpCallsPerAddress.durationSecs),
   };
+  // Numbers and addresses are not to be read in Redis.
+  const hashKey = (key: string): string =>
+    createHmac("sha256", config.JWT_SECRET).update(`limit/${key}`).digest("base64url");
   return {
     consume: async (name, key) => {
       try {
-        await limiters[name].consume(key);
+        await limiters[name].consume(hashKey(key));
         return 0;
       } catch (refusal) {
         if (refusal instanceof RateLimiterRes) return Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));

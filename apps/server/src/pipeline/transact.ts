@@ -33,6 +33,9 @@ export async function transact<T extends object>(
     // The hash says that it is the same request, so what was stored is an answer of this type.
     return stored.response as T;
   });
-  for (const wake of wakes) call.app.bus.publish(wake);
+  for (const wake of wakes) {
+    if (wake.kind === "entry" && wake.entry.body.type === "message.created") call.app.metrics.messages.inc();
+    call.app.bus.publish(wake);
+  }
   return result;
 }

@@ -1,6 +1,5 @@
 import type { Device, DeviceId, UserId } from "@sotto/schema";
 import type { Tx } from "../../db/db.ts";
-import type { Tx } from "../../db/db.ts";
 import { AppError } from "../../errors.ts";
 import type { Call } from "../../pipeline/call.ts";
 import { transact } from "../../pipeline/transact.ts";

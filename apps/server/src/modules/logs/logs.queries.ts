@@ -3,34 +3,27 @@ import { sql } from "kysely";
 import type { Db, Tx } from "../../db/db.ts";
 import type { AccountEvent } from "./entries.ts";
 
-/** Raises the log's counter and writes the entry under its lock; gives the entry's number. */
-export async function insertAccountEntry(
+/** Raises the log's counter and writes the entries under its lock; gives the number of the first. */
+export async function insertAccountEntries(
   tx: Tx,
-  entry: { userId: UserId; at: Date; event: AccountEvent },
+  entries: { userId: UserId; at: Date; events: AccountEvent[] },
 ): Promise<number> {
-  const { seq } = await tx
-    .with("numbered", (cte) =>
-      cte
-        .updateTable("account_logs")
-        .set({ last_seq: sql`last_seq + 1` })
-        .where("user_id", "=", entry.userId)
-        .returning(["user_id", "last_seq"]),
+  const texts = entries.events.map((event) => JSON.stringify(event));
+  const { rows } = await sql<{ first: number }>`
+    with numbered as (
+      update account_logs set last_seq = last_seq + ${texts.length}
+      where user_id = ${entries.userId}
+      returning user_id, last_seq - ${texts.length} as before
+    ), written as (
+      insert into account_entries (user_id, seq, at, event)
+      select n.user_id, n.before + e.ordinal, ${entries.at}, e.event::jsonb
+      from numbered n cross join unnest(${texts}::text[]) with ordinality as e(event, ordinal)
     )
-    .insertInto("account_entries")
-    .columns(["user_id", "seq", "at", "event"])
-    .expression((from) =>
-      from
-        .selectFrom("numbered")
-        .select([
-          "user_id",
-          "last_seq",
-          sql<Date>`${entry.at}::timestamptz`.as("at"),
-          sql<string>`${JSON.stringify(entry.event)}::jsonb`.as("event"),
-        ]),
-    )
-    .returning("seq")
-    .executeTakeFirstOrThrow();
-  return seq;
+    select before + 1 as first from numbered
+  `.execute(tx);
+  const first = rows[0]?.first;
+  if (first === undefined) throw new Error("The user has no account log");
+  return first;
 }
 
 /**

@@ -2,7 +2,7 @@ import type { UserId } from "@sotto/schema";
 import type { Tx } from "../../db/db.ts";
 import type { Wakes } from "../../pipeline/transact.ts";
 import { accountLog, type AccountEvent } from "./entries.ts";
-import { insertAccountEntry } from "./logs.queries.ts";
+import { insertAccountEntries } from "./logs.queries.ts";
 
 export {
   deletePositionsOfDevice as deletePositions,
@@ -15,16 +15,15 @@ export {
   type LogState,
 } from "./logs.queries.ts";
 
-/** Writes one entry of a user's account log, in the transaction of the change it tells of. */
-export async function appendAccountEntry(
+/** Writes entries of a user's account log, in the transaction of the change they tell of. */
+export async function appendAccountEntries(
   tx: Tx,
   wakes: Wakes,
-  entry: { userId: UserId; at: Date; event: AccountEvent },
+  { userId, at, events }: { userId: UserId; at: Date; events: AccountEvent[] },
 ): Promise<void> {
-  const seq = await insertAccountEntry(tx, entry);
-  wakes.push({
-    kind: "entry",
-    audience: [entry.userId],
-    entry: { log: accountLog(entry.userId), seq, at: entry.at.toISOString(), body: entry.event },
-  });
+  const first = await insertAccountEntries(tx, { userId, at, events });
+  for (const [i, body] of events.entries()) {
+    const entry = { log: accountLog(userId), seq: first + i, at: at.toISOString(), body };
+    wakes.push({ kind: "entry", audience: [userId], entry });
+  }
 }

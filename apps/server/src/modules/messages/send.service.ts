@@ -119,7 +119,6 @@ async function checkRecipients(
 
 function announce(call: Call, wakes: Wakes, stored: { seq: number; message: StoredMessage }): Message {
   const { seq, message } = stored;
-  call.app.metrics.messages.inc();
   wakes.push({
     kind: "entry",
     audience: [message.senderUserId, message.recipientUserId],

@@ -27,7 +27,8 @@ interface Cursor {
   sent: number;
   /** The highest number heard of. */
   heard: number;
-  isReading: boolean;
+  /** The read under way; while there is one, live entries wait for it. */
+  reading: Promise<void> | undefined;
 }
 
 const pageSize = 50;
@@ -63,20 +64,20 @@ export class Feed {
       this.#cursors.set(state.log, {
         sent: this.#isResuming ? this.#begin(state) : state.lastSeq,
         heard: Math.max(state.lastSeq, this.#early.get(state.log) ?? 0),
-        isReading: false,
+        reading: undefined,
       });
     }
     this.#isStarted = true;
-    for (const [log, seq] of this.#early) if (!this.#cursors.has(log)) void this.#open(log, seq);
+    for (const [log, seq] of this.#early) if (!this.#cursors.has(log)) this.#open(log, seq);
     this.#early.clear();
-    for (const { log } of states) await this.#level(log);
+    for (const log of this.#cursors.keys()) await this.#level(log);
     if (this.#isResuming && !this.#isClosed) this.#sink.deliver({ type: "caught_up" });
   }
 
   /** A wake: the entry was committed. */
   hear(entry: LogEntry): void {
     const cursor = this.#cursors.get(entry.log);
-    if (cursor && entry.seq === cursor.sent + 1 && !cursor.isReading) {
+    if (cursor && entry.seq === cursor.sent + 1 && !cursor.reading) {
       cursor.sent = entry.seq;
       cursor.heard = Math.max(cursor.heard, entry.seq);
       this.#sink.deliver({ type: "entry", entry, from: "live" });
@@ -94,7 +95,7 @@ export class Feed {
     }
     const cursor = this.#cursors.get(log);
     if (!cursor) {
-      void this.#open(log, seq);
+      this.#open(log, seq);
       return;
     }
     cursor.heard = Math.max(cursor.heard, seq);
@@ -114,32 +115,36 @@ export class Feed {
   }
 
   /** A log that came into being, or that the user joined, while the feed runs. */
-  async #open(log: LogId, seq: number): Promise<void> {
-    const cursor: Cursor = { sent: 0, heard: seq, isReading: true };
+  #open(log: LogId, seq: number): void {
+    const cursor: Cursor = { sent: 0, heard: seq, reading: undefined };
     this.#cursors.set(log, cursor);
-    try {
+    cursor.reading = this.#run(cursor, async () => {
       const [state] = await this.#source.listStates(this.#reader, log);
       cursor.sent = state?.position ?? seq;
-    } catch (error) {
-      this.#sink.fail(error);
-      return;
-    }
-    cursor.isReading = false;
-    await this.#level(log);
+      await this.#readPages(log, cursor);
+    });
   }
 
   /** Reads the log until nothing heard of is outstanding. One read of a log runs at a time. */
   async #level(log: LogId): Promise<void> {
     const cursor = this.#cursors.get(log);
-    if (!cursor || cursor.isReading) return;
-    cursor.isReading = true;
+    if (!cursor) return;
+    cursor.reading ??= this.#run(cursor, () => this.#readPages(log, cursor));
+    await cursor.reading;
+  }
+
+  async #run(cursor: Cursor, read: () => Promise<void>): Promise<void> {
     try {
-      while (cursor.heard > cursor.sent && !this.#isClosed) await this.#readPage(log, cursor);
+      await read();
     } catch (error) {
       this.#sink.fail(error);
     } finally {
-      cursor.isReading = false;
+      cursor.reading = undefined;
     }
+  }
+
+  async #readPages(log: LogId, cursor: Cursor): Promise<void> {
+    while (cursor.heard > cursor.sent && !this.#isClosed) await this.#readPage(log, cursor);
   }
 
   async #readPage(log: LogId, cursor: Cursor): Promise<void> {

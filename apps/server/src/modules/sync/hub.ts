@@ -32,7 +32,7 @@ interface Registered extends Connection {
   feeds: Set<Feed>;
   /** The device whose positions this connection resumes from. */
   resumingDevice: DeviceId | null;
-  expiry: NodeJS.Timeout;
+  expiry: NodeJS.Timeout | undefined;
 }
 
 /** The sockets of this process, by user. */
@@ -60,8 +60,9 @@ export class Hub {
       ...connection,
       feeds: new Set(),
       resumingDevice: null,
-      expiry: this.#expireAt(connection),
+      expiry: undefined,
     };
+    this.#watchExpiry(registered);
     siblings.add(registered);
     this.#connections.set(connection.id, registered);
     this.#sessionOf(connection.sessionId).add(registered);
@@ -150,10 +151,14 @@ export class Hub {
     return made;
   }
 
-  #expireAt(connection: Connection): NodeJS.Timeout {
+  /** Closes the connection when its token has expired; a timer takes at most 24.8 days, so it may be set again. */
+  #watchExpiry(connection: Registered): void {
     const leftMs = connection.expiresAt - this.#now().getTime();
-    return setTimeout(
-      () => connection.close(closeCodes.token, "token expired"),
+    connection.expiry = setTimeout(
+      () => {
+        if (leftMs > maxTimerMs) this.#watchExpiry(connection);
+        else connection.close(closeCodes.token, "token expired");
+      },
       Math.min(Math.max(leftMs, 0), maxTimerMs),
     );
   }

@@ -13,6 +13,8 @@ import { closeCodes } from "./hub.ts";
 export const maxBufferedBytes = 1_048_576;
 /** A backlog waits while more than this is on its way. */
 const backlogWindowBytes = 262_144;
+/** Everything of an event but a ciphertext. */
+const fixedEventBytes = 512;
 const roomPollMs = 20;
 /** A reader that takes nothing of a backlog for this long is closed. */
 const maxStallMs = 30_000;
@@ -83,14 +85,16 @@ export async function* subscribe(call: Call<DeviceCaller>): AsyncGenerator<SyncE
   const { app, caller, socket, signal } = call;
   if (!socket || !signal) throw new AppError("SUBSCRIPTION_NEEDS_SOCKET");
   const queue: FeedEvent[] = [];
+  let queuedBytes = 0;
   let arrival = Promise.withResolvers<void>();
   using _feed = openFeed(app, {
     reader: caller,
     // What the generator has not yielded is as unsent as what the network has not taken.
-    socket: { ...socket, bufferedBytes: () => socket.bufferedBytes() + queue.length },
+    socket: { ...socket, bufferedBytes: () => socket.bufferedBytes() + queuedBytes },
     resume: true,
     deliver: (event) => {
       queue.push(event);
+      queuedBytes += sizeOf(event);
       arrival.resolve();
     },
   });
@@ -98,12 +102,19 @@ export async function* subscribe(call: Call<DeviceCaller>): AsyncGenerator<SyncE
   while (!signal.aborted) {
     const event = queue.shift();
     if (event) {
+      queuedBytes -= sizeOf(event);
       yield viewEvent(event, caller);
     } else {
       await arrival.promise;
       arrival = Promise.withResolvers<void>();
     }
   }
+}
+
+/** About what the event will take on the wire. */
+function sizeOf(event: FeedEvent): number {
+  if (event.type !== "entry" || event.entry.body.type !== "message.created") return fixedEventBytes;
+  return fixedEventBytes + event.entry.body.message.ciphertext.length;
 }
 
 function viewEvent(event: FeedEvent, reader: Reader): SyncEvent {

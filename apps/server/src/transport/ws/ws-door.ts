@@ -8,7 +8,7 @@ import { openFeed } from "../../modules/sync/subscribe.service.ts";
 import type { Caller } from "../../pipeline/call.ts";
 import { addressOf, bearerTokenOf, targetOf } from "../http-context.ts";
 import { AckQueue } from "./acks.ts";
-import { toFrames } from "./frames.ts";
+import { toFrame } from "./frames.ts";
 import { admitSocket, closeOf, closeSocket, watchSocket, type AdmittedSocket } from "./sockets.ts";
 
 export const wsPath = "/ws";
@@ -18,7 +18,7 @@ const pingMs = 30_000;
 export type Upgrade = () => Promise<WebSocket | undefined>;
 
 /**
- * The plain `/ws` of the wire contract. The token is verified and the feed listens before the
+ * The plain `/ws` (docs/PROTOCOL.md §6). The token is verified and the feed listens before the
  * upgrade is answered: what is sent once the client sees its socket open reaches it.
  */
 export function createWsDoor(app: App) {
@@ -73,7 +73,8 @@ async function serve(app: App, upgrade: Upgrade, connection: Connection): Promis
   listen(socket, new AckQueue(app, { token, address, log }));
   deliver = (event) => {
     if (socket.readyState !== socket.OPEN) return;
-    for (const frame of toFrames(event, caller, { resume })) socket.send(JSON.stringify(frame));
+    const frame = toFrame(event, caller, { resume });
+    if (frame) socket.send(JSON.stringify(frame));
   };
   for (const event of early) deliver(event);
   admitted.bind(socket);
