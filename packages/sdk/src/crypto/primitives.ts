@@ -110,8 +110,8 @@ export interface ImportKeyInput {
 export async function importKeyPair(curve: Curve, input: ImportKeyInput): Promise<KeyPair> {
   const { pkcs8, publicKeyBytes, extractable } = input;
   const [privateKey, publicKey] = await Promise.all([
-    subtle.importKey("pkcs8", pkcs8, curve, extractable, keyUses[curve]),
-    subtle.importKey("raw", publicKeyBytes, curve, true, publicUses[curve]),
+    subtle.importKey("pkcs8", pkcs8, curve, extractable, [...keyUses[curve]]),
+    subtle.importKey("raw", publicKeyBytes, curve, true, [...publicUses[curve]]),
   ]);
   return { privateKey, publicKey, publicKeyBytes };
 }
