@@ -38,10 +38,6 @@ export async function prepare() {
     rmSync(stampFile, { force: true });
     await install();
     const isOwn = runsHere(localNode);
-    // Without it the server starts too, only slower.
-    spawnSync(isOwn ? localNode : process.execPath, [join(root, "scripts", "bundle-packages.mjs")], {
-      stdio: "ignore",
-    });
     writeFileSync(stampFile, `${wanted} ${isOwn ? "project" : "machine"}`);
   });
   const node = findRuntime(wanted);

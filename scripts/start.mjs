@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { bundleServer } from "./bundle-server.mjs";
 import { failWith } from "./fail.mjs";
 import { root } from "./places.mjs";
 import { prepare } from "./prepare.mjs";
@@ -15,12 +16,10 @@ const envFile = join(root, ".env");
 const server = spawn(
   node,
   [
-    "--conditions=@sotto/source",
     ...(existsSync(envFile) ? [`--env-file=${envFile}`] : []),
-    ...["stop-with-parent.mjs", "fast-imports.mjs"].map(
-      (name) => `--import=${pathToFileURL(join(root, "scripts", name)).href}`,
-    ),
-    join(root, "apps", "server", "src", "main.ts"),
+    "--enable-source-maps",
+    `--import=${pathToFileURL(join(root, "scripts", "stop-with-parent.mjs")).href}`,
+    await bundleServer(),
     ...process.argv.slice(2),
   ],
   {

@@ -34,7 +34,10 @@ export async function prepareCluster(dataDir: string): Promise<PostgresCluster> 
   // PostgreSQL's user must pass through this folder, and nobody may list it.
   await makeFolder(path.dirname(dataDir), user ? 0o711 : 0o700);
   const isNew = !(await exists(path.join(dataDir, "PG_VERSION")));
-  const [binaries, password] = await Promise.all([findPostgresBinaries(user), readPassword(dataDir, isNew)]);
+  const [binaries, password] = await Promise.all([
+    findPostgresBinaries(user, { isProven: !isNew }),
+    readPassword(dataDir, isNew),
+  ]);
   if (isNew) await createCluster(dataDir, { user, binaries, password });
   return { dataDir: await fs.realpath(dataDir), password, user, binaries };
 }

@@ -34,18 +34,18 @@ function listFields(procedure: Procedure, rest: RestRoute): Route["fields"] {
     return {
       name,
       location: inPath.has(name) ? "path" : isInQuery ? "query" : "body",
-      scalar: scalarOf(z.toJSONSchema(z.object({ schema }), { io: "input", unrepresentable: "any" })),
+      scalar: scalarOf(schema),
     };
   });
 }
 
 /** What a string of a path or a query is to be read as. */
-function scalarOf(schema: z.core.JSONSchema.BaseSchema): Scalar {
-  const field = schema.properties?.["schema"];
-  const options = typeof field === "object" ? [field, ...(field.anyOf ?? [])] : [];
-  const types = new Set(options.map((option) => (typeof option === "object" ? option.type : undefined)));
-  if (types.has("integer") || types.has("number")) return "number";
-  return types.has("boolean") ? "boolean" : "string";
+function scalarOf(schema: unknown): Scalar {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault) {
+    return scalarOf(schema.unwrap());
+  }
+  if (schema instanceof z.ZodNumber) return "number";
+  return schema instanceof z.ZodBoolean ? "boolean" : "string";
 }
 
 /** A device id is up to 64 characters, each up to 12 when escaped. */
