@@ -1,0 +1,227 @@
+import { randomInt } from "node:crypto";
+import { createServer, connect, type AddressInfo, type Socket } from "node:net";
+import {
+  createClient,
+  memoryStore,
+  type Client,
+  type ClientEvents,
+  type ReceivedMessage,
+  type Store,
+} from "@sotto/sdk";
+
+const waitMs = 15_000;
+
+/** Waits for what a test expects, checked at each change. */
+export class Watched {
+  readonly #waiting = new Set<() => void>();
+
+  changed(): void {
+    for (const check of this.#waiting) check();
+  }
+
+  async until(what: string, condition: () => boolean): Promise<void> {
+    if (condition()) return;
+    await new Promise<void>((resolve, reject) => {
+      const settle = (): void => {
+        if (!condition()) return;
+        clearTimeout(timer);
+        this.#waiting.delete(settle);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.delete(settle);
+        reject(new Error(`waited ${waitMs} ms for ${what}`));
+      }, waitMs);
+      this.#waiting.add(settle);
+    });
+  }
+}
+
+export const newPhone = () => `+4917${randomInt(10 ** 8, 10 ** 9)}`;
+
+interface UserOptions {
+  url: string;
+  phone?: string;
+  store?: Store;
+  /** False: signs in, but does not receive. */
+  isStarted?: boolean;
+}
+
+/** A client that is signed in, and keeps what it receives. */
+export class TestUser implements AsyncDisposable {
+  readonly client: Client;
+  readonly phone: string;
+  readonly received: ReceivedMessage[] = [];
+  readonly #watched = new Watched();
+  /** How the reading ended. */
+  reading: Promise<unknown> = Promise.resolve();
+
+  private constructor(client: Client, phone: string) {
+    this.client = client;
+    this.phone = phone;
+    client.on("status", () => this.#watched.changed());
+  }
+
+  /** Signs in unless the store holds a session. */
+  static async open(options: UserOptions): Promise<TestUser> {
+    const { url, phone = newPhone(), store = memoryStore(), isStarted = true } = options;
+    const user = new TestUser(await createClient({ url, store }), phone);
+    if (!user.client.me) await user.signIn();
+    if (isStarted) await user.start();
+    return user;
+  }
+
+  async signIn(): Promise<void> {
+    const { phone, client } = this;
+    const { otpSession, devCode = "" } = await client.requestOtp(phone);
+    await client.signIn({ phone, otp: devCode, otpSession, deviceName: "test" });
+  }
+
+  async start(): Promise<void> {
+    await this.client.start();
+    this.reading = this.#read();
+  }
+
+  get userId() {
+    return this.me.userId;
+  }
+
+  get me() {
+    if (!this.client.me) throw new Error("not signed in");
+    return this.client.me;
+  }
+
+  get texts(): string[] {
+    return this.received.map((message) => (message.kind === "text" ? message.text : `(${message.kind})`));
+  }
+
+  to(peer: TestUser) {
+    return this.client.conversations.with(peer.userId);
+  }
+
+  async until(what: string, condition: () => boolean): Promise<void> {
+    await this.#watched.until(what, condition).catch((error: unknown) => {
+      throw new Error(`${String(error)}; came: ${JSON.stringify(this.texts)}`);
+    });
+  }
+
+  async untilReceived(count: number): Promise<void> {
+    await this.until(`${count} messages`, () => this.received.length >= count);
+  }
+
+  async untilCaughtUp(): Promise<void> {
+    await this.until("caught up", () => this.client.status.isCaughtUp);
+  }
+
+  /** The next event of a kind that fits. */
+  event<Name extends keyof ClientEvents>(
+    name: Name,
+    fits: (event: ClientEvents[Name]) => boolean = () => true,
+  ): Promise<ClientEvents[Name]> {
+    const seen: ClientEvents[Name][] = [];
+    const remove = this.client.on(name, (event) => {
+      if (fits(event)) seen.push(event);
+      this.#watched.changed();
+    });
+    return this.until(`event ${name}`, () => seen.length > 0).then(() => {
+      remove();
+      const [first] = seen;
+      if (first === undefined) throw new Error("no event");
+      return first;
+    });
+  }
+
+  async #read(): Promise<unknown> {
+    try {
+      for await (const message of this.client.messages()) {
+        this.received.push(message);
+        this.#watched.changed();
+      }
+      return undefined;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client.close();
+    await this.reading;
+  }
+}
+
+/** A TCP proxy before the server: it cuts connections, loses answers, and goes away. */
+export class Proxy implements AsyncDisposable {
+  readonly url: string;
+  isOffline = false;
+  readonly #server: ReturnType<typeof createServer>;
+  readonly #sockets: Set<Socket>;
+  #losing: { path: string; done: PromiseWithResolvers<void> } | undefined;
+
+  private constructor(server: ReturnType<typeof createServer>, sockets: Set<Socket>) {
+    this.#server = server;
+    this.#sockets = sockets;
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  static async open(targetUrl: string): Promise<Proxy> {
+    const port = Number(new URL(targetUrl).port);
+    const sockets = new Set<Socket>();
+    const server = createServer((near) => proxy.#join(near, port));
+    await new Promise<void>((resolve) => {
+      server.listen(0, "127.0.0.1", resolve);
+    });
+    const proxy = new Proxy(server, sockets);
+    return proxy;
+  }
+
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** The next request to a path reaches the server, its answer does not come back. Resolves when it was lost. */
+  loseAnswerTo(path: string): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    this.#losing = { path, done };
+    return done.promise;
+  }
+
+  #join(near: Socket, port: number): void {
+    if (this.isOffline) {
+      near.destroy();
+      return;
+    }
+    const far = connect(port, "127.0.0.1");
+    let lost: PromiseWithResolvers<void> | undefined;
+    for (const socket of [near, far]) {
+      this.#sockets.add(socket);
+      socket.on("error", () => {});
+      socket.once("close", () => {
+        this.#sockets.delete(socket);
+        near.destroy();
+        far.destroy();
+      });
+    }
+    near.on("data", (chunk) => {
+      if (this.#losing && chunk.includes(this.#losing.path)) {
+        lost = this.#losing.done;
+        this.#losing = undefined;
+      }
+      far.write(chunk);
+    });
+    far.on("data", (chunk) => {
+      if (lost) {
+        near.destroy();
+        lost.resolve();
+      } else {
+        near.write(chunk);
+      }
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut();
+    await new Promise((resolve) => {
+      this.#server.close(resolve);
+    });
+  }
+}

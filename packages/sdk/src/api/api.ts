@@ -1,0 +1,65 @@
+import type { ContractRouter } from "@sotto/schema";
+import { type TRPCClient, createTRPCClient, httpLink } from "@trpc/client";
+import { SottoError } from "../errors.ts";
+import { checkAnswers } from "./check-answers.ts";
+import { toSottoError } from "./to-sotto-error.ts";
+
+/** A call that has no answer after this is given up; whoever may repeat it does. */
+const timeoutMs = 30_000;
+
+interface CallOptions {
+  signal: AbortSignal;
+}
+
+/** The contract's procedures over HTTP. */
+export interface Api {
+  /**
+   * Runs one call. Throws {@link SottoError}: the server's code, or `NETWORK`, `BAD_ANSWER`, `ABORTED`.
+   *
+   * @example
+   * ```ts
+   * await api.call((server, options) => server.keys.list.query({ userId }, options), signal);
+   * ```
+   */
+  call<T>(
+    run: (server: TRPCClient<ContractRouter>, options: CallOptions) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T>;
+}
+
+export interface ApiOptions {
+  /** `https://host[:port][/path]`, without `/trpc`. */
+  url: string;
+  getToken: () => string | undefined;
+}
+
+export function createApi({ url, getToken }: ApiOptions): Api {
+  const server = createTRPCClient<ContractRouter>({
+    links: [
+      checkAnswers,
+      httpLink({
+        url: `${url}/trpc`,
+        headers: () => {
+          const token = getToken();
+          return token === undefined ? {} : { authorization: `Bearer ${token}` };
+        },
+      }),
+    ],
+  });
+  return {
+    async call(run, signal) {
+      if (signal?.aborted) throw toSottoError(signal.reason, signal);
+      const timeout = AbortSignal.timeout(timeoutMs);
+      try {
+        return await run(server, { signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+      } catch (error) {
+        throw toSottoError(unwrap(error), signal);
+      }
+    },
+  };
+}
+
+/** A link's error arrives wrapped. */
+function unwrap(error: unknown): unknown {
+  return error instanceof Error && error.cause instanceof SottoError ? error.cause : error;
+}

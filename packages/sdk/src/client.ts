@@ -1,0 +1,228 @@
+import { type Api, createApi } from "./api/api.ts";
+import { type Conversations, createConversations } from "./conversations.ts";
+import { type Devices, createDevices } from "./devices.ts";
+import { Emitter } from "./emitter.ts";
+import { SottoError } from "./errors.ts";
+import type { ClientEvents, ClientStatus } from "./events.ts";
+import { Account, type Me, type SignInInput } from "./identity/account.ts";
+import { Directory } from "./identity/directory.ts";
+import { Inbox } from "./messages/inbox.ts";
+import { Outbox } from "./messages/outbox.ts";
+import type { ReceivedMessage } from "./messages/received-message.ts";
+import type { Session } from "./session.ts";
+import type { Store } from "./storage/store.ts";
+import { LiveStream } from "./sync/live-stream.ts";
+import { Turns } from "./turns.ts";
+
+export interface ClientOptions {
+  /** The server: `https://host[:port][/path]`. */
+  url: string;
+  /** `memoryStore()`, or `fileStore(path)` of `@sotto/sdk/node`. It belongs to one client, and one user, at a time. */
+  store: Store;
+  /** ms since the epoch; `Date.now` by default. */
+  now?: (() => number) | undefined;
+}
+
+interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+export interface OtpRequest {
+  /** Goes into `signIn`. */
+  otpSession: string;
+  /** The code itself, only from a server in development. */
+  devCode?: string | undefined;
+}
+
+/** One device of one user. Every call may throw {@link SottoError}; every network call takes an `AbortSignal`. */
+export interface Client extends AsyncDisposable {
+  /** Who is signed in, also after a restart with the same store. */
+  readonly me: Me | null;
+  readonly status: ClientStatus;
+  readonly conversations: Conversations;
+  readonly devices: Devices;
+  /** Sends a code to the phone. Throws `INVALID_PHONE`, `OTP_RATE_LIMITED`, `OTP_NOT_SENT`. */
+  requestOtp(phone: string, options?: CallOptions): Promise<OtpRequest>;
+  /**
+   * Signs in with the code and publishes this device. A session that has ended is taken up again with the same device.
+   * Throws `OTP_INVALID`, `OTP_LOCKED`, `DEVICE_LIMIT_REACHED`, and `STORE_MISMATCH` when the store is another user's.
+   * When it throws `NETWORK` and `me` is set, the rest is done by `start`.
+   */
+  signIn(input: SignInInput): Promise<Me>;
+  /** Removes this device on the server, then everything from the store, unread messages included. */
+  signOut(options?: CallOptions): Promise<void>;
+  /** Begins to receive, and goes on sending what is unsent. Works offline; see `status`. Throws `NOT_SIGNED_IN`. */
+  start(): Promise<void>;
+  /** Ends receiving, and with it the iteration of `messages`. */
+  stop(): Promise<void>;
+  /**
+   * Every message of others, and of this user's other devices, once and in order. A message counts as consumed when the
+   * next one is asked for, or the loop's body reaches its end; one that is not consumed, because of a crash, `break` or
+   * an error, comes again first at the next iteration. There is one iteration at a time (`BUSY`). It ends when `signal`
+   * aborts and with `stop`; it throws when the stream is over: `SIGNED_OUT`, `DEVICE_REMOVED`, `REPLACED`.
+   *
+   * @example
+   * ```ts
+   * for await (const message of client.messages()) {
+   *   if (message.kind === "text") console.log(message.senderUserId, message.text);
+   * }
+   * ```
+   */
+  messages(options?: CallOptions): AsyncIterableIterator<ReceivedMessage>;
+  /** Gives the function that removes the listener. */
+  on<Name extends keyof ClientEvents>(name: Name, listener: (event: ClientEvents[Name]) => void): () => void;
+  /** Stops everything and closes the store. What is unsent stays in it. */
+  close(): Promise<void>;
+}
+
+/** The parts that live as long as someone is signed in. */
+interface SignedIn {
+  session: Session;
+  outbox: Outbox;
+  inbox: Inbox;
+}
+
+/**
+ * Makes a client on a store; with a store that holds a session it is signed in. No network.
+ *
+ * @example
+ * ```ts
+ * const client = await createClient({ url: "http://localhost:8091", store: memoryStore() });
+ * const { otpSession, devCode = await askUser() } = await client.requestOtp("+491700000001");
+ * await client.signIn({ phone: "+491700000001", otp: devCode, otpSession });
+ * await client.start();
+ * await client.conversations.with(peerUserId).send("hello");
+ * ```
+ */
+export async function createClient(options: ClientOptions): Promise<Client> {
+  const { store, now = Date.now } = options;
+  const account = await Account.load(store, now);
+  return new SottoClient({ url: options.url.replace(/\/+$/, ""), store, now, account });
+}
+
+class SottoClient implements Client {
+  readonly conversations: Conversations;
+  readonly devices: Devices;
+  readonly #options: { url: string; store: Store; now: () => number; account: Account };
+  readonly #api: Api;
+  readonly #events = new Emitter<ClientEvents>();
+  /** Starting, stopping and signing in or out happen one after the other. */
+  readonly #turns = new Turns();
+  #status: ClientStatus = { state: "stopped", isCaughtUp: false };
+  #signedIn: Promise<SignedIn> | undefined;
+  #live: LiveStream | undefined;
+
+  constructor(options: { url: string; store: Store; now: () => number; account: Account }) {
+    const { account, url } = options;
+    this.#options = options;
+    this.#api = createApi({ url, getToken: () => account.token });
+    this.conversations = createConversations(() => this.#require());
+    this.devices = createDevices(() => this.#require());
+  }
+
+  get me(): Me | null {
+    return this.#options.account.me;
+  }
+
+  get status(): ClientStatus {
+    return this.#status;
+  }
+
+  async requestOtp(phone: string, { signal }: CallOptions = {}): Promise<OtpRequest> {
+    const asked = await this.#api.call(
+      (server, options) => server.auth.requestOtp.mutate({ phone }, options),
+      signal,
+    );
+    return { otpSession: asked.otpSession, devCode: asked.devCode };
+  }
+
+  signIn(input: SignInInput): Promise<Me> {
+    return this.#turns.run(async () => {
+      await this.#options.account.signIn(this.#api, input);
+      return (await this.#require()).session.me;
+    });
+  }
+
+  signOut({ signal }: CallOptions = {}): Promise<void> {
+    return this.#turns.run(async () => {
+      const { account } = this.#options;
+      if (!account.me) return;
+      const wasLive = this.#live !== undefined;
+      await this.#stopLive();
+      try {
+        await account.removeDevice(this.#api, signal);
+      } catch (error) {
+        if (wasLive) await this.#startLive();
+        throw error;
+      }
+      await (await this.#signedIn)?.outbox.close();
+      await account.forget();
+      this.#signedIn = undefined;
+    });
+  }
+
+  start(): Promise<void> {
+    return this.#turns.run(async () => {
+      const { outbox } = await this.#require();
+      if (this.#live && !this.#status.error) return;
+      await this.#startLive();
+      await outbox.resume();
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.#turns.run(() => this.#stopLive());
+  }
+
+  async *messages({ signal }: CallOptions = {}): AsyncGenerator<ReceivedMessage, void, undefined> {
+    const { inbox } = await this.#require();
+    yield* inbox.read(signal);
+  }
+
+  on<Name extends keyof ClientEvents>(name: Name, listener: (event: ClientEvents[Name]) => void): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  close(): Promise<void> {
+    return this.#turns.run(async () => {
+      await this.#stopLive();
+      await (await this.#signedIn)?.outbox.close();
+      await this.#options.store.close();
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #startLive(): Promise<void> {
+    const { session, inbox } = await this.#require();
+    inbox.fail(undefined);
+    const onStatus = (status: ClientStatus): void => {
+      this.#status = status;
+      this.#events.emit("status", status);
+    };
+    this.#live = await LiveStream.start({ session, inbox, onStatus });
+  }
+
+  async #stopLive(): Promise<void> {
+    (await this.#signedIn)?.inbox.endReading();
+    await this.#live?.stop();
+    this.#live = undefined;
+  }
+
+  async #require(): Promise<SignedIn> {
+    const { me } = this.#options.account;
+    if (!me) throw new SottoError("NOT_SIGNED_IN");
+    this.#signedIn ??= this.#join(me);
+    return this.#signedIn;
+  }
+
+  async #join(me: Me): Promise<SignedIn> {
+    const { url, store, now, account } = this.#options;
+    const [api, events] = [this.#api, this.#events];
+    const directory = new Directory({ store, api, me, now });
+    const session: Session = { url, me, account, api, store, directory, events, now };
+    return { session, outbox: new Outbox(session), inbox: await Inbox.load(store) };
+  }
+}

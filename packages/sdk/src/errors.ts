@@ -1,0 +1,109 @@
+import { type ErrorCode, type ErrorDetails, errorDefinition, isErrorCode } from "@sotto/schema";
+import type { UnreachableDevice } from "./crypto/seal-envelope.ts";
+
+/** When the same call may succeed: `later` by itself, `after_change` once something else was done. */
+export type RetryAdvice = "never" | "later" | "after_change";
+
+/** The errors that arise in the client itself. */
+const clientErrors = {
+  NETWORK: { message: "The server could not be reached", retry: "later" },
+  BAD_ANSWER: { message: "The server's answer is not of the contract", retry: "never" },
+  ABORTED: { message: "Aborted", retry: "never" },
+  CLOSED: { message: "The client is closed", retry: "never" },
+  NOT_SIGNED_IN: { message: "Nobody is signed in", retry: "after_change" },
+  SIGNED_OUT: { message: "The session has ended: sign in again", retry: "after_change" },
+  DEVICE_REMOVED: { message: "This device was removed", retry: "after_change" },
+  REPLACED: { message: "This device's stream was opened elsewhere", retry: "after_change" },
+  NO_USABLE_KEYS: { message: "The peer has no device that can be sealed to", retry: "after_change" },
+  INVALID_INPUT: { message: "Invalid input", retry: "never" },
+  BUSY: { message: "The messages are already being read", retry: "after_change" },
+  STORE_LOCKED: { message: "The store is open in another client", retry: "after_change" },
+  STORE_FAILED: { message: "The store failed", retry: "never" },
+  STORE_MISMATCH: { message: "The store belongs to another user", retry: "after_change" },
+} as const satisfies Record<string, { message: string; retry: RetryAdvice }>;
+
+export type ClientErrorCode = keyof typeof clientErrors;
+
+/** Every code that a {@link SottoError} may have: the contract's and the client's own. */
+export type SottoErrorCode = ErrorCode | ClientErrorCode;
+
+/** What `details` holds for a code; `undefined` for most. */
+export type SottoErrorDetails<Code extends SottoErrorCode> = Code extends "NO_USABLE_KEYS"
+  ? { unreachable: UnreachableDevice[] }
+  : Code extends "INVALID_INPUT"
+    ? { field: string }
+    : Code extends ErrorCode
+      ? ErrorDetails<Code>
+      : undefined;
+
+/** A {@link SottoError} of any code: after a check of `code`, `details` has that code's type. */
+export type AnySottoError = { [Code in SottoErrorCode]: SottoError<Code> }[SottoErrorCode];
+
+interface SottoErrorOptions {
+  details?: unknown;
+  /** Names the call in the server's log. */
+  requestId?: string | undefined;
+  cause?: unknown;
+}
+
+/**
+ * The one error of the SDK.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await conversation.send("hello");
+ * } catch (error) {
+ *   if (error instanceof SottoError && error.code === "RATE_LIMITED") await sleep(error.details.retryAfter * 1000);
+ *   else throw error;
+ * }
+ * ```
+ */
+export class SottoError<Code extends SottoErrorCode = SottoErrorCode> extends Error {
+  override readonly name = "SottoError";
+  readonly code: Code;
+  readonly details: SottoErrorDetails<Code>;
+  readonly retry: RetryAdvice;
+  readonly requestId: string | undefined;
+
+  constructor(code: Code, options: SottoErrorOptions = {}) {
+    const { message, retry } = describe(code);
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.code = code;
+    this.retry = retry;
+    this.requestId = options.requestId;
+    // The contract's details were parsed by `toSottoError`; the client's own are made beside their code.
+    this.details = options.details as SottoErrorDetails<Code>;
+  }
+
+  /** Also true for an error of another copy of this package; narrows to the union over all codes. */
+  static override [Symbol.hasInstance](value: unknown): value is AnySottoError {
+    return value instanceof Error && value.name === "SottoError" && "code" in value && "retry" in value;
+  }
+}
+
+/** Makes an error whose code is known at run time only. */
+export function makeError(code: SottoErrorCode, options?: SottoErrorOptions): AnySottoError {
+  const error: unknown = new SottoError(code, options);
+  if (error instanceof SottoError) return error;
+  throw new TypeError("not an error");
+}
+
+function describe(code: SottoErrorCode): { message: string; retry: RetryAdvice } {
+  if (!isErrorCode(code)) return clientErrors[code];
+  const { detail, retry } = errorDefinition(code);
+  return { message: detail, retry };
+}
+
+/** Makes an `INVALID_INPUT` that names the field. */
+export function invalidInput(field: string, cause?: unknown): SottoError<"INVALID_INPUT"> {
+  return new SottoError("INVALID_INPUT", { details: { field }, cause });
+}
+
+/** The token is not good any more. */
+export function isAuthError(error: unknown): boolean {
+  return (
+    error instanceof SottoError &&
+    (error.code === "TOKEN_EXPIRED" || error.code === "TOKEN_INVALID" || error.code === "NOT_AUTHENTICATED")
+  );
+}

@@ -1,0 +1,54 @@
+import type { ConversationId, DeviceId, Event, LogId, MessageId, UserId } from "@sotto/schema";
+import type { AnySottoError } from "./errors.ts";
+import type { SentMessage } from "./messages/sent-message.ts";
+
+/** What the live stream is doing. */
+export interface ClientStatus {
+  /**
+   * `stopped` before `start` and after `stop` or a fatal error; `offline` between two tries to connect. The last three
+   * are final: the stream begins again with the next `start`.
+   */
+  state: "stopped" | "connecting" | "online" | "offline" | "signed_out" | "device_removed" | "replaced";
+  /** Everything that the server had at the time of connecting is in the inbox. */
+  isCaughtUp: boolean;
+  /** Why the stream ended. */
+  error?: AnySottoError | undefined;
+}
+
+/** A device of the recipient acknowledged a message that this user sent. */
+export interface Receipt {
+  kind: "delivered" | "read";
+  conversationId: ConversationId;
+  messageId: MessageId;
+  /** The recipient, and which of their devices. */
+  userId: UserId;
+  deviceId: DeviceId | null;
+}
+
+/** One of this user's own devices came, changed or went. */
+export interface DeviceListChange {
+  change: Extract<Event, { type: "device_list.changed" }>["change"];
+  deviceId: DeviceId;
+}
+
+/** The server no longer has what this device missed of a log, up to this number. History may have it. */
+export interface Resync {
+  /** A conversation's id, or this user's own id for receipts and device changes. */
+  log: LogId;
+  prunedThrough: number;
+}
+
+/** A message left the outbox; also for one that was resumed after a restart, whose `send` nobody awaits. */
+export type OutboxEvent = { peerUserId: string; clientMessageId: string } & (
+  | { state: "delivered"; message: SentMessage }
+  | { state: "stopped"; error: AnySottoError }
+);
+
+/** What `client.on` can listen for. Events are hints, told once and not stored: only messages are kept. */
+export interface ClientEvents {
+  status: ClientStatus;
+  receipt: Receipt;
+  deviceList: DeviceListChange;
+  resync: Resync;
+  outbox: OutboxEvent;
+}

@@ -1,0 +1,165 @@
+import { type DeviceId, type UserId, deviceId, userId } from "@sotto/schema";
+import { v7 as uuidv7 } from "uuid";
+import { z } from "zod";
+import type { Api } from "../api/api.ts";
+import {
+  type DeviceKeys,
+  exportDeviceKeys,
+  generateDeviceKeys,
+  importDeviceKeys,
+  rotateDeviceKeys,
+} from "../crypto/device-keys.ts";
+import { makePublicKey } from "../crypto/key-bundle.ts";
+import { SottoError, isAuthError } from "../errors.ts";
+import { bytes } from "../storage/bytes.ts";
+import { defineRecord } from "../storage/records.ts";
+import type { Store, StoreWrite } from "../storage/store.ts";
+import { Turns } from "../turns.ts";
+import { userIdOfToken } from "./token.ts";
+
+/** Who is signed in here. */
+export interface Me {
+  userId: UserId;
+  deviceId: DeviceId;
+}
+
+const accountRecord = defineRecord(
+  "account",
+  z.object({
+    userId,
+    deviceId,
+    token: z.string(),
+    deviceName: z.string().nullable(),
+    /** The server has the present keys under the present token. */
+    isPublished: z.boolean(),
+  }),
+);
+const keysRecord = defineRecord("device-keys", bytes);
+type AccountState = z.output<typeof accountRecord.schema>;
+
+export interface SignInInput {
+  /** E.164 with a leading `+`. */
+  phone: string;
+  /** The code that the phone got. */
+  otp: string;
+  /** From `requestOtp`. */
+  otpSession?: string | undefined;
+  /** What the user's other devices call this one. */
+  deviceName?: string | undefined;
+  /** The user's display name; counts at the first sign-in of a phone number. */
+  name?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** The session and the device keys. Each is in the store before anyone relies on it. */
+export class Account {
+  readonly #store: Store;
+  readonly #now: () => number;
+  readonly #turns = new Turns();
+  #signedIn: { state: AccountState; keys: DeviceKeys } | undefined;
+
+  private constructor(store: Store, now: () => number) {
+    this.#store = store;
+    this.#now = now;
+  }
+
+  static async load(store: Store, now: () => number): Promise<Account> {
+    const account = new Account(store, now);
+    const [state, keys] = await Promise.all([accountRecord.get(store), keysRecord.get(store)]);
+    if (state && keys) {
+      account.#signedIn = { state, keys: await importDeviceKeys(keys, { extractable: true }) };
+    }
+    return account;
+  }
+
+  get me(): Me | null {
+    if (!this.#signedIn) return null;
+    const { userId, deviceId } = this.#signedIn.state;
+    return { userId, deviceId };
+  }
+
+  get token(): string | undefined {
+    return this.#signedIn?.state.token;
+  }
+
+  /** Throws `NOT_SIGNED_IN`. */
+  get keys(): DeviceKeys {
+    return this.#require().keys;
+  }
+
+  /**
+   * Takes up a session. Before the first network call that names the device, session and keys are stored: after a
+   * crash `publish` goes on with the same device.
+   */
+  async signIn(api: Api, { signal, ...input }: SignInInput): Promise<void> {
+    const { phone, otp, otpSession, name, deviceName } = input;
+    const verified = await api.call(
+      (server, options) => server.auth.verifyOtp.mutate({ phone, otp, sessionId: otpSession, name }, options),
+      signal,
+    );
+    await this.#turns.run(() => this.#takeUp(verified.accessToken, deviceName));
+    await this.publish(api, signal);
+  }
+
+  async #takeUp(token: string, deviceName: string | undefined): Promise<void> {
+    const user = userIdOfToken(token);
+    const earlier = this.#signedIn;
+    if (earlier && earlier.state.userId !== user) throw new SottoError("STORE_MISMATCH");
+    const device = earlier?.state.deviceId ?? deviceId.parse(uuidv7());
+    const keys =
+      earlier?.keys ??
+      (await generateDeviceKeys({ userId: user, deviceId: device, now: this.#now(), extractable: true }));
+    const shownName = deviceName ?? earlier?.state.deviceName ?? null;
+    await this.#commit(
+      { userId: user, deviceId: device, token, deviceName: shownName, isPublished: false },
+      keys,
+    );
+  }
+
+  /** Rotates the keys when that is due, and publishes them unless the server has them. */
+  publish(api: Api, signal?: AbortSignal): Promise<void> {
+    return this.#turns.run(async () => {
+      const { state, keys } = this.#require();
+      const rotated = await rotateDeviceKeys(keys, this.#now());
+      if (rotated !== keys) await this.#commit({ ...state, isPublished: false }, rotated);
+      if (rotated === keys && state.isPublished) return;
+      const publicKey = await makePublicKey(rotated, this.#now());
+      const { deviceId, deviceName } = state;
+      await api.call(
+        (server, options) => server.keys.publish.mutate({ deviceId, publicKey, deviceName }, options),
+        signal,
+      );
+      await this.#commit({ ...state, isPublished: true }, rotated);
+    });
+  }
+
+  /** Removes the device from the server, unless it is gone there already. */
+  async removeDevice(api: Api, signal?: AbortSignal): Promise<void> {
+    const { deviceId } = this.#require().state;
+    try {
+      await api.call((server, options) => server.keys.remove.mutate({ deviceId }, options), signal);
+    } catch (error) {
+      const isGone = error instanceof SottoError && error.code === "DEVICE_NOT_FOUND";
+      if (!isGone && !isAuthError(error)) throw error;
+    }
+  }
+
+  /** Empties the store. */
+  async forget(): Promise<void> {
+    const items = await this.#store.list("");
+    await this.#store.commit(items.map(({ key }) => ({ key, value: undefined })));
+    this.#signedIn = undefined;
+  }
+
+  #require(): { state: AccountState; keys: DeviceKeys } {
+    if (!this.#signedIn) throw new SottoError("NOT_SIGNED_IN");
+    return this.#signedIn;
+  }
+
+  async #commit(state: AccountState, keys: DeviceKeys): Promise<void> {
+    const writes: StoreWrite[] = [accountRecord.put([], state)];
+    if (keys !== this.#signedIn?.keys) writes.push(keysRecord.put([], await exportDeviceKeys(keys)));
+    await this.#store.commit(writes);
+    this.#signedIn = { state, keys };
+  }
+}

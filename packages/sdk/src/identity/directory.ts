@@ -1,0 +1,100 @@
+import type { UserId } from "@sotto/schema";
+import { z } from "zod";
+import type { Api } from "../api/api.ts";
+import { type VerifiedDevice, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
+import type { RecipientDevice } from "../crypto/seal-envelope.ts";
+import { bytes } from "../storage/bytes.ts";
+import { defineRecord } from "../storage/records.ts";
+import type { Store } from "../storage/store.ts";
+import type { Me } from "./account.ts";
+
+/** A list that sends are sealed for may be this old: the server refuses one that has changed since. */
+const freshForMs = 60_000;
+/** A sender that a list of this age does not name is unknown. */
+const senderFreshForMs = 2_000;
+
+/** The last key that was accepted from a device, and its identity key as first seen: the pin, never replaced. */
+const deviceRecord = defineRecord("device", z.object({ publicKey: z.string(), dik: bytes.nullable() }));
+
+interface DirectoryOptions {
+  store: Store;
+  api: Api;
+  me: Me;
+  now: () => number;
+}
+
+/** Everyone's devices, with each one's identity key pinned at first sight. */
+export class Directory {
+  readonly #options: DirectoryOptions;
+  readonly #lists = new Map<string, { at: number; devices: RecipientDevice[] }>();
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options;
+  }
+
+  /** A user's devices as published; one whose key breaks its pin is refused when it is sealed to. */
+  async list(
+    userId: string,
+    options: { signal?: AbortSignal | undefined; maxAgeMs?: number } = {},
+  ): Promise<RecipientDevice[]> {
+    const { signal, maxAgeMs = freshForMs } = options;
+    const cached = this.#lists.get(userId);
+    const at = this.#options.now();
+    if (cached && at - cached.at < maxAgeMs && at >= cached.at) return cached.devices;
+    const { api, me } = this.#options;
+    const published = await api.call(
+      (server, call) =>
+        userId === me.userId
+          ? server.keys.listMine.query({}, call)
+          : server.keys.list.query({ userId }, call),
+      signal,
+    );
+    const devices = await Promise.all(published.map((device) => this.#judge({ userId, ...device })));
+    this.#lists.set(userId, { at, devices });
+    return devices;
+  }
+
+  /** The next `list` asks the server. */
+  forget(userId: string): void {
+    this.#lists.delete(userId);
+  }
+
+  /** The device that claims to have sent something; undefined when its key cannot be verified. */
+  async findSender(
+    sender: { userId: UserId; deviceId: string },
+    options: { signal: AbortSignal; isFresh?: boolean },
+  ): Promise<VerifiedDevice | undefined> {
+    const known = options.isFresh ? undefined : await this.#verifyKnown(sender);
+    if (known) return known;
+    await this.list(sender.userId, { signal: options.signal, maxAgeMs: senderFreshForMs });
+    return this.#verifyKnown(sender);
+  }
+
+  /** By what was accepted before: a removed device's last messages stay readable. */
+  async #verifyKnown(sender: { userId: string; deviceId: string }): Promise<VerifiedDevice | undefined> {
+    const { userId, deviceId } = sender;
+    const known = await deviceRecord.get(this.#options.store, userId, deviceId);
+    if (!known) return undefined;
+    const verdict = await verifyDevicePublicKey(known.publicKey, {
+      userId,
+      deviceId,
+      now: this.#options.now(),
+      pinnedDik: known.dik ?? undefined,
+    });
+    return verdict.ok ? verdict.device : undefined;
+  }
+
+  async #judge(device: RecipientDevice): Promise<RecipientDevice> {
+    const { userId, deviceId, publicKey } = device;
+    const { store, now } = this.#options;
+    const known = await deviceRecord.get(store, userId, deviceId);
+    const pinnedDik = known?.dik ?? undefined;
+    const verdict = await verifyDevicePublicKey(publicKey, { userId, deviceId, now: now(), pinnedDik });
+    if (!verdict.ok) return { userId, deviceId, publicKey, pinnedDik };
+    const dik = verdict.device.kind === "bundle" ? verdict.device.dik : null;
+    if (known?.publicKey !== publicKey) {
+      await store.commit([deviceRecord.put([userId, deviceId], { publicKey, dik })]);
+    }
+    return { userId, deviceId, publicKey, pinnedDik: dik ?? undefined };
+  }
+}

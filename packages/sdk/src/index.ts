@@ -1,0 +1,30 @@
+/** `@sotto/sdk`: the client. Browsers, workers and Node 22 and later; Node's file store is in `@sotto/sdk/node`. */
+export type { ConversationId, DeviceId, ErrorCode, LogId, MessageId, UserId } from "@sotto/schema";
+export { type Client, type ClientOptions, type OtpRequest, createClient } from "./client.ts";
+export type { Conversation, ConversationSummary, Conversations, HistoryOptions } from "./conversations.ts";
+export type { EnvelopeErrorCode } from "./crypto/errors.ts";
+export type { PublicKeyRefusal } from "./crypto/key-bundle.ts";
+export type { UnreachableDevice } from "./crypto/seal-envelope.ts";
+export type { Devices, OwnDevice } from "./devices.ts";
+export {
+  type AnySottoError,
+  type ClientErrorCode,
+  type RetryAdvice,
+  SottoError,
+  type SottoErrorCode,
+  type SottoErrorDetails,
+} from "./errors.ts";
+export type { ClientEvents, ClientStatus, DeviceListChange, OutboxEvent, Receipt, Resync } from "./events.ts";
+export type { Me, SignInInput } from "./identity/account.ts";
+export type { SendOptions } from "./messages/outbox.ts";
+export type {
+  OpaqueMessage,
+  ReceivedMessage,
+  TextMessage,
+  UnknownMessage,
+  UnreadableMessage,
+  UnreadableReason,
+} from "./messages/received-message.ts";
+export type { SentMessage } from "./messages/sent-message.ts";
+export { memoryStore } from "./storage/memory-store.ts";
+export type { ListOptions, Store, StoreItem, StoreWrite } from "./storage/store.ts";

@@ -1,0 +1,84 @@
+import { SottoError } from "../errors.ts";
+import { defineRecord } from "../storage/records.ts";
+import type { Store, StoreWrite } from "../storage/store.ts";
+import { type ReceivedMessage, receivedMessage } from "./received-message.ts";
+
+const inboxRecord = defineRecord("inbox", receivedMessage);
+const pageSize = 32;
+
+/**
+ * Received messages that the application has not consumed, in a running order. A message is consumed, and leaves the
+ * store, when the application asks for the one after it; after a crash the unconsumed ones come again.
+ */
+export class Inbox {
+  readonly #store: Store;
+  #last: number;
+  #arrival = Promise.withResolvers<void>();
+  #readers = new AbortController();
+  #failure: Error | undefined;
+  #isBeingRead = false;
+
+  private constructor(store: Store, last: number) {
+    this.#store = store;
+    this.#last = last;
+  }
+
+  static async load(store: Store): Promise<Inbox> {
+    const [newest] = await inboxRecord.list(store, [], { isReversed: true, limit: 1 });
+    return new Inbox(store, Number(newest?.path[0] ?? 0));
+  }
+
+  /** To be committed together with the positions that they were read at, then told by `wake`. */
+  writesFor(messages: readonly ReceivedMessage[]): StoreWrite[] {
+    return messages.map((message) => inboxRecord.put([++this.#last], message));
+  }
+
+  wake(): void {
+    this.#arrival.resolve();
+    this.#arrival = Promise.withResolvers();
+  }
+
+  /** Readers get what is there, then this error. Undefined: the stream goes on. */
+  fail(error: Error | undefined): void {
+    this.#failure = error;
+    this.wake();
+  }
+
+  /** Ends the present iteration, wherever it is. */
+  endReading(): void {
+    this.#readers.abort();
+    this.#readers = new AbortController();
+    this.wake();
+  }
+
+  /** Ends when `signal` aborts; throws the stream's final error, and `BUSY` when there is a reader already. */
+  async *read(signal?: AbortSignal): AsyncGenerator<ReceivedMessage, void, undefined> {
+    if (this.#isBeingRead) throw new SottoError("BUSY");
+    this.#isBeingRead = true;
+    const ended = signal ? AbortSignal.any([signal, this.#readers.signal]) : this.#readers.signal;
+    const onAbort = (): void => this.wake();
+    ended.addEventListener("abort", onAbort);
+    try {
+      yield* this.#untilEnded(ended);
+    } finally {
+      ended.removeEventListener("abort", onAbort);
+      this.#isBeingRead = false;
+    }
+  }
+
+  async *#untilEnded(ended: AbortSignal): AsyncGenerator<ReceivedMessage, void, undefined> {
+    while (!ended.aborted) {
+      const arrival = this.#arrival.promise;
+      const page = await inboxRecord.list(this.#store, [], { limit: pageSize });
+      for (const { path, value } of page) {
+        if (ended.aborted) return;
+        yield value;
+        // Runs when the next one is asked for. Leaving the loop by `break` or an error does not come here.
+        await this.#store.commit([inboxRecord.remove(Number(path[0]))]);
+      }
+      if (page.length > 0) continue;
+      if (this.#failure) throw this.#failure;
+      await arrival;
+    }
+  }
+}

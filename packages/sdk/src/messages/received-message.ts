@@ -1,0 +1,69 @@
+import type { Bytes, ConversationId, DeviceId, MessageId, UserId } from "@sotto/schema";
+import { z } from "zod";
+import type { EnvelopeErrorCode } from "../crypto/errors.ts";
+
+interface MessageBase {
+  id: MessageId;
+  conversationId: ConversationId;
+  senderUserId: UserId;
+  /** Of a third-party client: any label. */
+  senderDeviceId: DeviceId;
+  /** By the server's clock, RFC 3339. */
+  sentAt: string;
+  /** Sent by this user, from this device (only in `history`) or another. */
+  isOwn: boolean;
+}
+
+interface OpenedBase extends MessageBase {
+  /** The sender's own id of the message. */
+  clientMessageId: string;
+  /** `signed`: proven to be the sender device's. `basic`: on the server's word, one side has only a bare key. */
+  assurance: "signed" | "basic";
+}
+
+export interface TextMessage extends OpenedBase {
+  kind: "text";
+  text: string;
+  /** By the sender's clock, ms since the epoch. */
+  sentAtMs: number;
+}
+
+/** A payload of a later version: show that there is something, keep the bytes. */
+export interface UnknownMessage extends OpenedBase {
+  kind: "unknown";
+  /** As sent, like `poll/v1`. */
+  type: string;
+  bytes: Bytes;
+}
+
+/** A third-party client's ciphertext, as it was sent. Not an error: whoever knows its format can read it. */
+export interface OpaqueMessage extends MessageBase {
+  kind: "opaque";
+  ciphertext: string;
+}
+
+export type UnreadableReason =
+  | EnvelopeErrorCode
+  /** It was sealed for other devices: this one was not there yet, or it sent the message and has forgotten it. */
+  | "not_for_this_device"
+  /** The sending device is unknown, or its key does not verify or is not the pinned one. */
+  | "sender_unverified"
+  /** The same message came before. */
+  | "replayed"
+  /** So far behind that it cannot be told from a replay. */
+  | "too_old";
+
+/** A sealed message that this device does not accept. It stays so. */
+export interface UnreadableMessage extends MessageBase {
+  kind: "unreadable";
+  reason: UnreadableReason;
+}
+
+export type ReceivedMessage = TextMessage | UnknownMessage | OpaqueMessage | UnreadableMessage;
+
+const kinds = new Set<unknown>(["text", "unknown", "opaque", "unreadable"]);
+
+/** For the inbox: what this client stored itself. */
+export const receivedMessage = z.custom<ReceivedMessage>(
+  (value) => typeof value === "object" && value !== null && "kind" in value && kinds.has(value.kind),
+);

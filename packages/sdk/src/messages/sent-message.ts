@@ -1,0 +1,53 @@
+import {
+  type ConversationId,
+  type MessageId,
+  conversationId,
+  deviceId,
+  messageId,
+  time,
+  userId,
+} from "@sotto/schema";
+import { z } from "zod";
+import type { UnreachableDevice } from "../crypto/seal-envelope.ts";
+
+/** A message that the server has stored. */
+export interface SentMessage {
+  id: MessageId;
+  clientMessageId: string;
+  conversationId: ConversationId;
+  /** By the server's clock, RFC 3339. */
+  sentAt: string;
+  /** Devices that cannot read it, and why: `identity_changed` is worth a warning to the user. */
+  unreachable: UnreachableDevice[];
+}
+
+const sealed = z.object({
+  body: z.string(),
+  recipients: z.array(z.object({ userId, deviceId, wrap: z.string() })),
+  unreachable: z.array(z.custom<UnreachableDevice>()),
+});
+
+/** A message of this device's, from the moment of `send` on. Its text is kept: this device cannot open its own. */
+export const outgoing = z.object({
+  peerUserId: userId,
+  text: z.string(),
+  sentAtMs: z.number(),
+  /** Its place in the outbox. */
+  order: z.number(),
+  /** `stopped`: `send` was rejected; sent on, with the same bytes, only by another `send` with the same id. */
+  state: z.enum(["queued", "stopped", "delivered"]),
+  /** Taken once, however often the message is sealed. */
+  counter: z.number().nullable(),
+  /** What the network sees, stored before it does. Dropped after delivery. */
+  sealed: sealed.nullable(),
+  delivered: z
+    .object({
+      id: messageId,
+      conversationId,
+      sentAt: time,
+      unreachable: z.array(z.custom<UnreachableDevice>()),
+    })
+    .nullable(),
+});
+export type Outgoing = z.output<typeof outgoing>;
+export type Sealed = z.output<typeof sealed>;

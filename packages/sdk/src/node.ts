@@ -1,0 +1,2 @@
+/** `@sotto/sdk/node`: what only Node has. */
+export { fileStore } from "./storage/file-store.ts";

@@ -1,0 +1,20 @@
+import type { Api } from "./api/api.ts";
+import type { Emitter } from "./emitter.ts";
+import type { ClientEvents } from "./events.ts";
+import type { Account, Me } from "./identity/account.ts";
+import type { Directory } from "./identity/directory.ts";
+import type { Store } from "./storage/store.ts";
+
+/** What the parts of a signed-in client share. */
+export interface Session {
+  /** `https://host[:port][/path]` */
+  url: string;
+  me: Me;
+  account: Account;
+  api: Api;
+  store: Store;
+  directory: Directory;
+  events: Emitter<ClientEvents>;
+  /** ms since the epoch */
+  now: () => number;
+}

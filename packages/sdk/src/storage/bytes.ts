@@ -1,0 +1,5 @@
+import { z } from "zod";
+import type { Bytes } from "@sotto/schema";
+
+/** Bytes in a record. */
+export const bytes = z.custom<Bytes>((value) => value instanceof Uint8Array, "bytes expected");

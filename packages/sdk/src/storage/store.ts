@@ -1,0 +1,32 @@
+/**
+ * Where a client keeps its keys, positions, inbox and outbox: an ordered key–value store with atomic commits.
+ * Keys are printable ASCII. Values are plain data: null, booleans, numbers, strings, `Uint8Array`, and arrays and
+ * objects of these.
+ */
+export interface Store {
+  /** The value, or undefined. */
+  get(key: string): Promise<unknown>;
+  /** The items whose keys begin with `prefix`, in the order of their keys' characters. */
+  list(prefix: string, options?: ListOptions): Promise<StoreItem[]>;
+  /** All of the writes, in order, or none: also when the process dies in the middle. Durable once it resolves. */
+  commit(writes: readonly StoreWrite[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StoreItem {
+  key: string;
+  value: unknown;
+}
+
+export interface StoreWrite {
+  key: string;
+  /** Undefined deletes. */
+  value: unknown;
+}
+
+export interface ListOptions {
+  /** Only keys after this one; with `isReversed`, before it. */
+  after?: string | undefined;
+  limit?: number | undefined;
+  isReversed?: boolean | undefined;
+}
