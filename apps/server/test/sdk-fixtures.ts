@@ -1,4 +1,4 @@
-import { randomInt } from "node:crypto";
+import { randomPhone } from "./rest-client.ts";
 import { createServer, connect, type AddressInfo, type Socket } from "node:net";
 import {
   createClient,
@@ -37,8 +37,6 @@ export class Watched {
   }
 }
 
-export const newPhone = () => `+4917${randomInt(10 ** 8, 10 ** 9)}`;
-
 interface UserOptions {
   url: string;
   phone?: string;
@@ -64,7 +62,7 @@ export class TestUser implements AsyncDisposable {
 
   /** Signs in unless the store holds a session. */
   static async open(options: UserOptions): Promise<TestUser> {
-    const { url, phone = newPhone(), store = memoryStore(), isStarted = true } = options;
+    const { url, phone = randomPhone(), store = memoryStore(), isStarted = true } = options;
     const user = new TestUser(await createClient({ url, store }), phone);
     if (!user.client.me) await user.signIn();
     if (isStarted) await user.start();

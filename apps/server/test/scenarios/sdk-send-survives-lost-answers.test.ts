@@ -1,0 +1,92 @@
+import { SottoError } from "@sotto/sdk";
+import { expect, test } from "vitest";
+import { Proxy, TestUser } from "../sdk-fixtures.ts";
+import { startTestServer } from "../test-server.ts";
+
+test("a send whose answer was lost is repeated, and arrives once", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using alice = await TestUser.open({ url: proxy.url });
+  await using bob = await TestUser.open({ url: server.url });
+  const lost = proxy.loseAnswerTo("/trpc/messages.send");
+  const sent = await alice.to(bob).send("once");
+  await lost;
+  await alice.to(bob).send("then");
+  await bob.untilReceived(2);
+  expect(bob.texts).toEqual(["once", "then"]);
+  expect(bob.received[0]).toMatchObject({ id: sent.id, clientMessageId: sent.clientMessageId });
+});
+
+test("a new device between the lost answer and the retry changes nothing", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using alice = await TestUser.open({ url: proxy.url });
+  await using bob = await TestUser.open({ url: server.url });
+  await alice.to(bob).send("first");
+  const lost = proxy.loseAnswerTo("/trpc/messages.send");
+  const sending = alice.to(bob).send("once");
+  await lost;
+  proxy.isOffline = true;
+  await using phone = await TestUser.open({ url: server.url, phone: bob.phone });
+  proxy.isOffline = false;
+  await sending;
+  await alice.to(bob).send("last");
+  await bob.untilReceived(3);
+  await phone.until("the last one", () => phone.texts.at(-1) === "last");
+  expect(bob.texts).toEqual(["first", "once", "last"]);
+});
+
+test("the same clientMessageId never makes a second message, nor another text", async () => {
+  await using server = await startTestServer();
+  await using alice = await TestUser.open(server);
+  await using bob = await TestUser.open(server);
+  const clientMessageId = crypto.randomUUID();
+  const [one, two] = await Promise.all([
+    alice.to(bob).send("x", { clientMessageId }),
+    alice.to(bob).send("x", { clientMessageId }),
+  ]);
+  expect(await alice.to(bob).send("x", { clientMessageId })).toEqual(one);
+  expect(two).toEqual(one);
+  await expect(alice.to(bob).send("y", { clientMessageId })).rejects.toMatchObject({
+    code: "CLIENT_MESSAGE_ID_REUSED",
+  });
+  await alice.to(bob).send("z");
+  await bob.untilReceived(2);
+  expect(bob.texts).toEqual(["x", "z"]);
+});
+
+test("an aborted send is not sent on, until it is asked for again", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using alice = await TestUser.open({ url: proxy.url });
+  await using bob = await TestUser.open({ url: server.url });
+  await alice.to(bob).send("1");
+  proxy.isOffline = true;
+  proxy.cut();
+  const abort = new AbortController();
+  const clientMessageId = crypto.randomUUID();
+  const sending = alice.to(bob).send("2", { clientMessageId, signal: abort.signal });
+  const behind = alice.to(bob).send("3");
+  abort.abort();
+  await expect(sending).rejects.toMatchObject({ code: "ABORTED" });
+  proxy.isOffline = false;
+  await behind;
+  await alice.to(bob).send("2", { clientMessageId });
+  await bob.untilReceived(3);
+  expect(bob.texts).toEqual(["1", "3", "2"]);
+});
+
+test("what cannot be sent says why, and does not hold up what follows", async () => {
+  await using server = await startTestServer();
+  await using alice = await TestUser.open(server);
+  await using bob = await TestUser.open(server);
+  const nobody = alice.client.conversations.with(crypto.randomUUID()).send("x");
+  await expect(nobody).rejects.toBeInstanceOf(SottoError);
+  const [tooLarge, fine] = await Promise.allSettled([
+    alice.to(bob).send("x".repeat(300_000)),
+    alice.to(bob).send("fine"),
+  ]);
+  expect(tooLarge).toMatchObject({ reason: { code: "PAYLOAD_TOO_LARGE" } });
+  expect(fine.status).toBe("fulfilled");
+  await expect(alice.to(bob).send("\ud800")).rejects.toMatchObject({ code: "INVALID_INPUT" });
+});
