@@ -6,6 +6,8 @@ import { createLocalBus } from "./local-bus.ts";
 
 const channel = "sotto:wakes";
 const maxRetryDelayMs = 2_000;
+/** A Redis that took the connection and says nothing must not hold calls up. */
+const commandTimeoutMs = 500;
 
 /** Wakes go to this process's own listeners at once, and through Redis to those of the others. */
 export function createRedisBus(options: { redis: Redis; log: Log }): Bus {
@@ -45,6 +47,7 @@ export function createRedisBus(options: { redis: Redis; log: Log }): Bus {
 export function connectRedis(url: string, log: Log): Redis {
   const redis = new Redis(url, {
     maxRetriesPerRequest: 1,
+    commandTimeout: commandTimeoutMs,
     enableOfflineQueue: false,
     autoResubscribe: false,
     retryStrategy: (attempt) => Math.min(attempt * 100, maxRetryDelayMs),
