@@ -1,0 +1,169 @@
+-- The migrated schema, for reading and for diffs. Made by `npm run schema:dump`.
+
+create table account_entries (
+  user_id uuid not null,
+  seq bigint not null,
+  at timestamp with time zone not null,
+  event jsonb not null,
+  constraint account_entries_pkey PRIMARY KEY (user_id, seq)
+);
+CREATE INDEX account_entries_by_time ON account_entries USING brin (at);
+
+create table account_logs (
+  user_id uuid not null,
+  last_seq bigint not null default 0,
+  pruned_seq bigint not null default 0,
+  constraint account_logs_pkey PRIMARY KEY (user_id)
+);
+
+create table conversation_members (
+  conversation_id uuid not null,
+  user_id uuid not null,
+  from_seq bigint not null,
+  to_seq bigint,
+  joined_at timestamp with time zone not null,
+  constraint conversation_members_pkey PRIMARY KEY (conversation_id, user_id, from_seq)
+);
+CREATE INDEX conversation_members_by_user ON conversation_members USING btree (user_id, conversation_id);
+
+create table conversations (
+  id uuid not null,
+  is_group boolean not null,
+  name text,
+  user_a uuid not null,
+  user_b uuid not null,
+  created_at timestamp with time zone not null,
+  last_seq bigint not null default 0,
+  last_message_at timestamp with time zone,
+  roster_version integer not null default 0,
+  constraint conversations_check CHECK ((is_group OR (user_a < user_b))),
+  constraint conversations_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX conversations_by_pair ON conversations USING btree (user_a, user_b) WHERE (NOT is_group);
+comment on column conversations.roster_version is 'raised when a member adds, replaces or removes a device, so that a send sealed for the old devices stores nothing';
+
+create table devices (
+  user_id uuid not null,
+  device_id text not null,
+  public_key text not null,
+  device_name text,
+  push_token text,
+  created_at timestamp with time zone not null,
+  updated_at timestamp with time zone not null,
+  last_seen_at timestamp with time zone not null,
+  constraint devices_device_id_check CHECK (((length(device_id) >= 1) AND (length(device_id) <= 64))),
+  constraint devices_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint devices_pkey PRIMARY KEY (user_id, device_id)
+);
+
+create table idempotency_keys (
+  user_id uuid not null,
+  key text not null,
+  request_hash bytea not null,
+  response jsonb,
+  created_at timestamp with time zone not null,
+  constraint idempotency_keys_pkey PRIMARY KEY (user_id, key)
+);
+CREATE INDEX idempotency_keys_by_time ON idempotency_keys USING btree (created_at);
+
+create table marks (
+  conversation_id uuid not null,
+  user_id uuid not null,
+  kind text not null,
+  through_seq bigint not null,
+  device_id text not null,
+  at timestamp with time zone not null,
+  constraint marks_kind_check CHECK ((kind = ANY (ARRAY['delivered'::text, 'read'::text]))),
+  constraint marks_pkey PRIMARY KEY (conversation_id, user_id, kind, through_seq, device_id)
+);
+comment on column marks.device_id is 'empty: a token that published no device';
+
+create table messages (
+  conversation_id uuid not null,
+  seq bigint not null,
+  id uuid not null,
+  sender_user_id uuid not null,
+  sender_device_id text not null,
+  dedupe_key uuid,
+  sent_at timestamp with time zone not null,
+  ciphertext text not null,
+  wraps jsonb,
+  constraint messages_pkey PRIMARY KEY (conversation_id, seq)
+);
+CREATE INDEX messages_by_id ON messages USING btree (id);
+CREATE UNIQUE INDEX messages_once ON messages USING btree (conversation_id, dedupe_key) WHERE (dedupe_key IS NOT NULL);
+comment on column messages.wraps is 'device key (see messages.queries.ts) to wrap';
+
+create table otp_challenges (
+  id uuid not null,
+  phone text not null,
+  code_hash bytea not null,
+  attempts integer not null default 0,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint otp_challenges_pkey PRIMARY KEY (id)
+);
+CREATE INDEX otp_challenges_by_phone ON otp_challenges USING btree (phone, created_at);
+
+create table otp_locks (
+  phone text not null,
+  failures integer not null default 0,
+  level integer not null default 0,
+  locked_until timestamp with time zone,
+  constraint otp_locks_pkey PRIMARY KEY (phone)
+);
+
+create table positions (
+  user_id uuid not null,
+  device_id text not null,
+  log_id uuid not null,
+  seq bigint not null,
+  constraint positions_pkey PRIMARY KEY (user_id, device_id, log_id)
+);
+
+create table session_devices (
+  session_id uuid not null,
+  user_id uuid not null,
+  device_id text not null,
+  constraint session_devices_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE,
+  constraint session_devices_user_id_device_id_fkey FOREIGN KEY (user_id, device_id) REFERENCES devices(user_id, device_id) ON DELETE CASCADE,
+  constraint session_devices_pkey PRIMARY KEY (session_id, device_id)
+);
+CREATE INDEX session_devices_by_device ON session_devices USING btree (user_id, device_id);
+
+create table sessions (
+  id uuid not null,
+  user_id uuid not null,
+  device_id text,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  end_reason text,
+  changed_at timestamp with time zone not null,
+  constraint sessions_end_reason_check CHECK ((end_reason = ANY (ARRAY['token'::text, 'device_removed'::text]))),
+  constraint sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint sessions_pkey PRIMARY KEY (id)
+);
+CREATE INDEX sessions_by_change ON sessions USING btree (changed_at);
+CREATE INDEX sessions_by_user ON sessions USING btree (user_id);
+
+create table single_marks (
+  conversation_id uuid not null,
+  user_id uuid not null,
+  kind text not null,
+  seq bigint not null,
+  device_id text not null,
+  at timestamp with time zone not null,
+  constraint single_marks_kind_check CHECK ((kind = ANY (ARRAY['delivered'::text, 'read'::text]))),
+  constraint single_marks_pkey PRIMARY KEY (conversation_id, user_id, kind, seq, device_id)
+);
+
+create table users (
+  id uuid not null,
+  phone text not null,
+  name text,
+  created_at timestamp with time zone not null,
+  last_seen_at timestamp with time zone,
+  constraint users_pkey PRIMARY KEY (id),
+  constraint users_phone_key UNIQUE (phone)
+);
