@@ -1,0 +1,154 @@
+import { describe, expect, test } from "vitest";
+import { ConfigError, loadConfig } from "./config.ts";
+
+type Env = Record<string, string | undefined>;
+
+function refusalOf(env: Env): string {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return "started";
+}
+
+const production = {
+  ENV: "production",
+  JWT_SECRET: "a secret of the operator that is long enough",
+  OTP_MODE: "http",
+  OTP_HTTP_URL: "https://sms.example/send",
+  OTP_HTTP_SECRET: "a-secret-for-the-gateway",
+};
+
+test("the defaults are those of the wire contract", () => {
+  expect(loadConfig({})).toMatchObject({
+    ENV: "dev",
+    isDev: true,
+    APP_HOST: "0.0.0.0",
+    APP_PORT: 8091,
+    JWT_EXPIRES_MINUTES: 43_200,
+    ALLOWED_ORIGINS: ["*"],
+    OTP_MODE: "dev",
+    OTP_TTL_SECS: 300,
+    OTP_MAX_ATTEMPTS: 5,
+    NOTIFY_MODE: "log",
+    NOTIFY_REDIS_CHANNEL: "chat.events",
+    WEBHOOK_ENABLED: false,
+    WEBHOOK_TIMEOUT_SECS: 3,
+    CHAT_WEBHOOK_ENDPOINTS_JSON: [],
+    PUSH_PROVIDER: "none",
+    CHAT_USER_MSGS_PER_MINUTE: 60,
+    CHAT_GROUP_MSGS_PER_MINUTE: 120,
+    RATE_LIMIT_PER_MINUTE: 120,
+  });
+});
+
+test("neither a database nor Redis is needed", () => {
+  const { DB_URL, REDIS_URL } = loadConfig({});
+  expect([DB_URL, REDIS_URL]).toEqual([undefined, undefined]);
+});
+
+test("an empty variable counts as not set", () => {
+  const empty = Object.fromEntries(Object.keys(loadConfig({})).map((key) => [key, ""]));
+  expect(loadConfig(empty)).toEqual(loadConfig({}));
+});
+
+test.each([
+  "postgresql://u:p@db:5432/sotto",
+  "postgres://u:p@db:5432/sotto",
+  "postgresql+psycopg2://u:p@db:5432/sotto",
+  "postgresql+asyncpg://u:p@db:5432/sotto",
+])("reads the DB_URL %s", (url) => {
+  expect(loadConfig({ DB_URL: url }).DB_URL).toBe("postgresql://u:p@db:5432/sotto");
+});
+
+test("reads lists, flags and JSON", () => {
+  const config = loadConfig({
+    ALLOWED_ORIGINS: " https://a.example ,https://b.example,,",
+    WEBHOOK_ENABLED: "true",
+    CHAT_WEBHOOK_ENDPOINTS_JSON:
+      '[{"url":"https://hook.example","secret":"s","events":["chat.message.read"]}]',
+  });
+  expect(config.ALLOWED_ORIGINS).toEqual(["https://a.example", "https://b.example"]);
+  expect(config.WEBHOOK_ENABLED).toBe(true);
+  expect(config.CHAT_WEBHOOK_ENDPOINTS_JSON).toEqual([
+    { url: "https://hook.example", secret: "s", events: ["chat.message.read"] },
+  ]);
+});
+
+describe("a value that cannot be read stops the start and names its variable", () => {
+  test.each([
+    ["APP_PORT", "x"],
+    ["APP_PORT", "65536"],
+    ["APP_PORT", "-1"],
+    ["APP_PORT", "80.5"],
+    ["DB_URL", "mysql://db/sotto"],
+    ["DB_URL", "not a url"],
+    ["DB_POOL_SIZE", "1"],
+    ["REDIS_URL", "http://redis"],
+    ["JWT_EXPIRES_MINUTES", "0"],
+    ["OTP_MODE", "sms"],
+    ["OTP_TTL_SECS", "0"],
+    ["OTP_MAX_ATTEMPTS", "five"],
+    ["OTP_HTTP_URL", "ftp://sms"],
+    ["OTP_HTTP_SECRET", "short"],
+    ["NOTIFY_MODE", "kafka"],
+    ["WEBHOOK_ENABLED", "maybe"],
+    ["WEBHOOK_TIMEOUT_SECS", "0"],
+    ["CHAT_WEBHOOK_ENDPOINTS_JSON", "{"],
+    ["CHAT_WEBHOOK_ENDPOINTS_JSON", "{}"],
+    ["CHAT_WEBHOOK_ENDPOINTS_JSON", '[{"url":"x","secret":"s"}]'],
+    ["PUSH_PROVIDER", "apns"],
+    ["CHAT_USER_MSGS_PER_MINUTE", "0"],
+    ["CHAT_GROUP_MSGS_PER_MINUTE", "-1"],
+    ["RATE_LIMIT_PER_MINUTE", "1e3"],
+    ["LOG_RETENTION_DAYS", "0"],
+    ["LOG_LEVEL", "loud"],
+    ["PAYMENTS_BASE_URL", "payments"],
+  ])("%s=%s", (name, value) => {
+    expect(refusalOf({ [name]: value })).toContain(`${name}: `);
+  });
+
+  test("all of them at once", () => {
+    const refusal = refusalOf({ APP_PORT: "x", OTP_MODE: "x", LOG_LEVEL: "x" });
+    for (const name of ["APP_PORT", "OTP_MODE", "LOG_LEVEL"]) expect(refusal).toContain(name);
+  });
+
+  test("without the value, which may be a secret", () => {
+    expect(refusalOf({ OTP_HTTP_SECRET: "hunter2" })).not.toContain("hunter2");
+    expect(refusalOf({ DB_URL: "mysql://user:hunter2@db" })).not.toContain("hunter2");
+  });
+});
+
+describe("what belongs together is asked for together", () => {
+  test.each([
+    [{ OTP_MODE: "http" }, ["OTP_HTTP_URL", "OTP_HTTP_SECRET"]],
+    [{ OTP_MODE: "http", OTP_HTTP_URL: "https://sms.example" }, ["OTP_HTTP_SECRET"]],
+    [{ NOTIFY_MODE: "redis" }, ["REDIS_URL"]],
+  ] satisfies [Env, string[]][])("%j", (env, names) => {
+    for (const name of names) expect(refusalOf(env)).toContain(name);
+  });
+});
+
+describe("outside dev", () => {
+  test("safe settings start, and no origin is allowed unless it is named", () => {
+    expect(loadConfig(production)).toMatchObject({ isDev: false, ALLOWED_ORIGINS: [] });
+    expect(refusalOf({ ...production, ALLOWED_ORIGINS: "https://app.example" })).toBe("started");
+  });
+
+  test.each([
+    ["JWT_SECRET", { JWT_SECRET: undefined }],
+    ["JWT_SECRET", { JWT_SECRET: loadConfig({}).JWT_SECRET }],
+    ["JWT_SECRET", { JWT_SECRET: "x".repeat(31) }],
+    ["OTP_MODE", { OTP_MODE: "dev" }],
+    ["OTP_MODE", { OTP_MODE: undefined }],
+    ["ALLOWED_ORIGINS", { ALLOWED_ORIGINS: "*" }],
+    ["ALLOWED_ORIGINS", { ALLOWED_ORIGINS: "https://a.example, *" }],
+    ["OTP_HTTP_URL", { OTP_HTTP_URL: "http://sms.example" }],
+  ] satisfies [string, Env][])("refuses an unsafe %s: %j", (name, change) => {
+    for (const ENV of ["production", "staging", "DEV"]) {
+      expect(refusalOf({ ...production, ...change, ENV })).toContain(name);
+    }
+  });
+});
