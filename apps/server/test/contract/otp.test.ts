@@ -19,6 +19,10 @@ const ask = (phone: unknown): Promise<RestAnswer> =>
 const verify = (body: object): Promise<RestAnswer> =>
   rest(server.url, "POST /auth/verify_otp", { body: { otp: code, ...body } });
 
+function countOf(answers: RestAnswer[], status: number): number {
+  return answers.filter((answer) => answer.status === status).length;
+}
+
 function subjectOf(answer: RestAnswer): unknown {
   const payload = String(answer.body["access_token"]).split(".")[1] ?? "";
   return (JSON.parse(Buffer.from(payload, "base64url").toString()) as { sub: unknown }).sub;
@@ -97,7 +101,8 @@ describe("POST /auth/verify_otp", () => {
     const phone = randomPhone();
     await ask(phone);
     const answers = await Promise.all(Array.from({ length: 8 }, () => verify({ phone })));
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, ...Array(7).fill(400)]);
+    expect(countOf(answers, 200)).toBe(1);
+    expect(countOf(answers, 400)).toBe(7);
     expect(outcome(await verify({ phone }))).toEqual(invalid);
   });
 
@@ -176,8 +181,7 @@ describe("POST /auth/verify_otp", () => {
     const phone = randomPhone();
     await ask(phone);
     const answers = await Promise.all(Array.from({ length: 12 }, () => verify({ phone, otp: "999999" })));
-    const statuses = answers.map(({ status }) => status).toSorted();
-    expect(statuses).toEqual([...Array(5).fill(400), ...Array(7).fill(429)]);
+    expect([countOf(answers, 400), countOf(answers, 429)]).toEqual([5, 7]);
   });
 });
 

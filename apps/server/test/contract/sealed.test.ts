@@ -147,6 +147,11 @@ describe("recipients", () => {
   });
 });
 
+const refusal = (field: string): object => ({
+  status: 422,
+  detail: { code: "envelope_refused", field },
+});
+
 describe("a sealed/v1 envelope", () => {
   const now = Date.now();
 
@@ -209,10 +214,6 @@ describe("a sealed/v1 envelope", () => {
   test("is refused where its header says another thing than the request", async () => {
     const { ada, bob, body, input } = await seal();
     const eve = await newPerson(server.url);
-    const refusal = (field: string): object => ({
-      status: 422,
-      detail: { code: "envelope_refused", field },
-    });
     const other = await sealEnvelope({ ...input, conversationId: unknownId });
     const toNobody = await sealEnvelope({ ...input, devices: input.devices.slice(0, 1) });
     const cases: [object, string][] = [

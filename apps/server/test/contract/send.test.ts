@@ -155,10 +155,10 @@ describe("POST /messages/send", () => {
   });
 });
 
-describe("POST /conversations/direct", () => {
-  const open = (token: string, body: object, headers = {}): Promise<RestAnswer> =>
-    rest(server.url, "POST /conversations/direct", { token, body, headers });
+const open = (token: string, body: object, headers = {}): Promise<RestAnswer> =>
+  rest(server.url, "POST /conversations/direct", { token, body, headers });
 
+describe("POST /conversations/direct", () => {
   test("gives the pair's one conversation to both, made at the first call", async () => {
     const [ada, bob] = await newPair(server.url);
     const answers = await Promise.all([
