@@ -81,20 +81,6 @@ export function endSession(db: Db | Tx, end: { id: SessionId; reason: SessionEnd
     .execute();
 }
 
-/** Whether a live session published this device. */
-export async function hasSessionPublished(
-  db: Db | Tx,
-  device: { sessionId: SessionId; deviceId: DeviceId },
-): Promise<boolean> {
-  const found = await db
-    .selectFrom("session_devices")
-    .select("session_id")
-    .where("session_id", "=", device.sessionId)
-    .where("device_id", "=", device.deviceId)
-    .executeTakeFirst();
-  return found !== undefined;
-}
-
 export function listSessionsChangedSince(db: Db | Tx, since: Date) {
   return db
     .selectFrom("sessions")

@@ -13,4 +13,4 @@ export async function logout(call: Call) {
 }
 
 /** What the devices module needs of sessions. */
-export { endSessionsOfDevice, hasSessionPublished, linkDevice } from "./sessions.queries.ts";
+export { endSessionsOfDevice, linkDevice } from "./sessions.queries.ts";

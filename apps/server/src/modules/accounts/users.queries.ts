@@ -27,11 +27,6 @@ export async function findOrCreateUser(
   return found.id;
 }
 
-export async function hasUser(db: Db | Tx, id: UserId): Promise<boolean> {
-  const found = await db.selectFrom("users").select("id").where("id", "=", id).executeTakeFirst();
-  return found !== undefined;
-}
-
 /** Taken by whoever changes a user's devices, and shared by whoever makes a conversation with the user. */
 export function lockUser(tx: Tx, id: UserId) {
   return tx.selectFrom("users").select("id").where("id", "=", id).forUpdate().execute();

@@ -1,2 +1,2 @@
 /** What other modules may ask about users. */
-export { findLastSeen, hasUser, holdUsers, lockUser, updateLastSeen } from "./users.queries.ts";
+export { findLastSeen, holdUsers, lockUser, updateLastSeen } from "./users.queries.ts";
