@@ -43,6 +43,7 @@ interface UserOptions {
   store?: Store;
   /** False: signs in, but does not receive. */
   isStarted?: boolean;
+  now?: () => number;
 }
 
 /** A client that is signed in, and keeps what it receives. */
@@ -62,8 +63,8 @@ export class TestUser implements AsyncDisposable {
 
   /** Signs in unless the store holds a session. */
   static async open(options: UserOptions): Promise<TestUser> {
-    const { url, phone = randomPhone(), store = memoryStore(), isStarted = true } = options;
-    const user = new TestUser(await createClient({ url, store }), phone);
+    const { url, phone = randomPhone(), store = memoryStore(), isStarted = true, now } = options;
+    const user = new TestUser(await createClient({ url, store, now }), phone);
     if (!user.client.me) await user.signIn();
     if (isStarted) await user.start();
     return user;
@@ -150,25 +151,30 @@ export class TestUser implements AsyncDisposable {
 /** A TCP proxy before the server: it cuts connections, loses answers, and goes away. */
 export class Proxy implements AsyncDisposable {
   readonly url: string;
+  /** The server behind it; it may change. */
+  targetUrl: string;
   isOffline = false;
   readonly #server: ReturnType<typeof createServer>;
   readonly #sockets: Set<Socket>;
   #losing: { path: string; done: PromiseWithResolvers<void> } | undefined;
 
-  private constructor(server: ReturnType<typeof createServer>, sockets: Set<Socket>) {
+  private constructor(
+    targetUrl: string,
+    { server, sockets }: { server: ReturnType<typeof createServer>; sockets: Set<Socket> },
+  ) {
+    this.targetUrl = targetUrl;
     this.#server = server;
     this.#sockets = sockets;
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   }
 
   static async open(targetUrl: string): Promise<Proxy> {
-    const port = Number(new URL(targetUrl).port);
     const sockets = new Set<Socket>();
-    const server = createServer((near) => proxy.#join(near, port));
+    const server = createServer((near) => proxy.#join(near));
     await new Promise<void>((resolve) => {
       server.listen(0, "127.0.0.1", resolve);
     });
-    const proxy = new Proxy(server, sockets);
+    const proxy = new Proxy(targetUrl, { server, sockets });
     return proxy;
   }
 
@@ -183,12 +189,12 @@ export class Proxy implements AsyncDisposable {
     return done.promise;
   }
 
-  #join(near: Socket, port: number): void {
+  #join(near: Socket): void {
     if (this.isOffline) {
       near.destroy();
       return;
     }
-    const far = connect(port, "127.0.0.1");
+    const far = connect(Number(new URL(this.targetUrl).port), "127.0.0.1");
     let lost: PromiseWithResolvers<void> | undefined;
     for (const socket of [near, far]) {
       this.#sockets.add(socket);
@@ -221,5 +227,38 @@ export class Proxy implements AsyncDisposable {
     await new Promise((resolve) => {
       this.#server.close(resolve);
     });
+  }
+}
+
+/** A disk whose process dies at a chosen commit: that one is done, or not, and nothing after it is. */
+export class CrashingStore {
+  readonly #kept = memoryStore();
+  #crash: { when: "before" | "after"; isDue: (keys: string[]) => boolean } | undefined;
+  #run = 0;
+
+  crashAt(when: "before" | "after", isDue: (keys: string[]) => boolean): void {
+    this.#crash = { when, isDue };
+  }
+
+  /** The store of one run of the client; it works until the crash. */
+  open(): Store {
+    const run = ++this.#run;
+    this.#crash = undefined;
+    const alive = async <T>(action: () => Promise<T>): Promise<T> => {
+      if (run !== this.#run) throw new Error("the process is dead");
+      return action();
+    };
+    return {
+      get: (key) => alive(() => this.#kept.get(key)),
+      list: (prefix, options) => alive(() => this.#kept.list(prefix, options)),
+      commit: (writes) =>
+        alive(async () => {
+          const crash = this.#crash?.isDue(writes.map(({ key }) => key)) ? this.#crash.when : undefined;
+          if (crash) this.#run++;
+          if (crash !== "before") await this.#kept.commit(writes);
+          if (crash) throw new Error("the process dies");
+        }),
+      close: async () => {},
+    };
   }
 }

@@ -101,7 +101,12 @@ function createConversation(peerUserId: UserId, getSession: GetSession): Convers
         (server, options) => server.messages.history.query({ conversationId, before, limit }, options),
         signal,
       );
-      return readPage(session, messages, signal);
+      return readPage(session, {
+        conversationId,
+        peerUserId,
+        messages,
+        signal: signal ?? new AbortController().signal,
+      });
     },
   };
 }

@@ -8,7 +8,9 @@ const refusal = (sotto: unknown) =>
 
 describe("SottoError", () => {
   test("a refusal keeps its code, details, advice and request id", () => {
-    const error = toSottoError(refusal({ code: "RATE_LIMITED", details: { retryAfter: 7 }, requestId: "r1" }));
+    const error = toSottoError(
+      refusal({ code: "RATE_LIMITED", details: { retryAfter: 7 }, requestId: "r1" }),
+    );
     expect(error).toMatchObject({ code: "RATE_LIMITED", retry: "later", requestId: "r1" });
     if (error.code !== "RATE_LIMITED") throw error;
     // Typed by the code.

@@ -1,7 +1,6 @@
 import { randomInt } from "node:crypto";
-import { memoryStore, type Store } from "@sotto/sdk";
 import { expect, test } from "vitest";
-import { Proxy, TestUser } from "../sdk-fixtures.ts";
+import { CrashingStore, Proxy, TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
 test("random cuts lose and double nothing, on both sides", async () => {
@@ -27,39 +26,6 @@ test("random cuts lose and double nothing, on both sides", async () => {
   expect(bobPhone.texts).toEqual([...expected, "end"]);
 }, 60_000);
 
-/** Dies at the chosen moment: a commit is done, or not, and nothing after it is. */
-class CrashingStore {
-  readonly kept: Store = memoryStore();
-  isDead = false;
-  crashWhen: "before" | "after" | undefined;
-
-  /** The store of one run of the client. */
-  open(): Store {
-    this.isDead = false;
-    const requireAlive = (): void => {
-      if (this.isDead) throw new Error("the process is dead");
-    };
-    return {
-      get: async (key) => {
-        requireAlive();
-        return this.kept.get(key);
-      },
-      list: async (prefix, options) => {
-        requireAlive();
-        return this.kept.list(prefix, options);
-      },
-      commit: async (writes) => {
-        requireAlive();
-        const crash = writes.some(({ key }) => key.startsWith("position/")) ? this.crashWhen : undefined;
-        if (crash !== "before") await this.kept.commit(writes);
-        if (crash) this.isDead = true;
-        requireAlive();
-      },
-      close: async () => {},
-    };
-  }
-}
-
 test.each(["before", "after"] as const)(
   "a crash %s the commit, without an ack, doubles and loses nothing",
   async (when) => {
@@ -72,10 +38,9 @@ test.each(["before", "after"] as const)(
     const conversation = alice.client.conversations.with(first.userId);
     await conversation.send("1");
     await first.untilReceived(1);
-    disk.crashWhen = when;
+    disk.crashAt(when, (keys) => keys.some((key) => key.startsWith("position/")));
     await conversation.send("2");
     await first.until("the crash", () => first.client.status.error !== undefined);
-    disk.crashWhen = undefined;
     await first[Symbol.asyncDispose]();
     expect(await first.reading).toBeInstanceOf(Error);
 

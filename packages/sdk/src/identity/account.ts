@@ -1,6 +1,6 @@
 import { type DeviceId, type UserId, deviceId, userId } from "@sotto/schema";
 import { v7 as uuidv7 } from "uuid";
-import { z } from "zod";
+import * as z from "zod";
 import type { Api } from "../api/api.ts";
 import {
   type DeviceKeys,

@@ -1,5 +1,5 @@
 import type { UserId } from "@sotto/schema";
-import { z } from "zod";
+import * as z from "zod";
 import type { Api } from "../api/api.ts";
 import { type VerifiedDevice, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
 import type { RecipientDevice } from "../crypto/seal-envelope.ts";

@@ -1,5 +1,5 @@
 import { type UserId, userId } from "@sotto/schema";
-import { z } from "zod";
+import * as z from "zod";
 import { SottoError } from "../errors.ts";
 
 const claims = z.object({ sub: userId });

@@ -45,7 +45,8 @@ export async function openMessage(message: Message, opening: Opening): Promise<O
     : { message: toMessage(message, result, opening.me), header };
 }
 
-function parseHeader(ciphertext: string): SealedHeader | "malformed" | "oversize" | undefined {
+/** Undefined: not `sealed/v1` at all. */
+export function parseHeader(ciphertext: string): SealedHeader | "malformed" | "oversize" | undefined {
   try {
     return parseSealedBody(ciphertext)?.header;
   } catch (error) {

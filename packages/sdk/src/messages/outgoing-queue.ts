@@ -1,5 +1,5 @@
 import type { UserId } from "@sotto/schema";
-import { z } from "zod";
+import * as z from "zod";
 import { SottoError } from "../errors.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";

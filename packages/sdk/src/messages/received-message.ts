@@ -1,5 +1,5 @@
 import type { Bytes, ConversationId, DeviceId, MessageId, UserId } from "@sotto/schema";
-import { z } from "zod";
+import * as z from "zod";
 import type { EnvelopeErrorCode } from "../crypto/errors.ts";
 
 interface MessageBase {

@@ -1,5 +1,5 @@
 import { type ConversationId, type UserId, conversationId, deviceId, userId } from "@sotto/schema";
-import { z } from "zod";
+import * as z from "zod";
 import { EnvelopeError } from "../crypto/errors.ts";
 import { sealEnvelope } from "../crypto/seal-envelope.ts";
 import { SottoError, invalidInput } from "../errors.ts";
@@ -66,10 +66,12 @@ export async function findConversation(
 ): Promise<ConversationId> {
   const known = await conversationRecord.get(session.store, peer);
   if (known !== undefined) return known;
-  const { id } = await session.api.call(
+  const { id, userA, userB } = await session.api.call(
     (server, options) => server.conversations.open.mutate({ peerUserId: peer }, options),
     signal,
   );
+  const members = new Set([userA, userB]);
+  if (!members.has(peer) || !members.has(session.me.userId)) throw new SottoError("BAD_ANSWER");
   await session.store.commit([conversationRecord.put([peer], id)]);
   return id;
 }

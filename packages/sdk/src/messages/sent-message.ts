@@ -7,7 +7,7 @@ import {
   time,
   userId,
 } from "@sotto/schema";
-import { z } from "zod";
+import * as z from "zod";
 import type { UnreachableDevice } from "../crypto/seal-envelope.ts";
 
 /** A message that the server has stored. */

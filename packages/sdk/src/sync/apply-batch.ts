@@ -1,5 +1,5 @@
 import type { Event, LogId } from "@sotto/schema";
-import { z } from "zod";
+import * as z from "zod";
 import { baseOf, openMessage } from "../messages/open-message.ts";
 import type { Inbox } from "../messages/inbox.ts";
 import type { ReceivedMessage } from "../messages/received-message.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { type ReplayWindow, acceptCounter } from "../crypto/replay-window.ts";
 import { bytes } from "../storage/bytes.ts";
 import { defineRecord } from "../storage/records.ts";

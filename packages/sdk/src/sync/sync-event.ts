@@ -1,5 +1,5 @@
 import { type Entry, type Event, type SyncEvent, entry, event, syncEvent } from "@sotto/schema";
-import { z } from "zod";
+import * as z from "zod";
 
 /** An entry whose event may be of a kind that this version does not know: its number counts all the same. */
 export type SyncEntry = Omit<Entry, "event"> & { event: Event | undefined };

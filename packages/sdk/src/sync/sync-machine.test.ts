@@ -47,7 +47,9 @@ describe("the state machine of the stream", () => {
     expect(machine.handle({ type: "filled", range: first, entries: [entry(1)] })).toEqual([]);
     expect(receive(machine, 302)).toEqual([{ type: "fill", range: first }]);
     const second = { log: "a", fromSeq: 201, toSeq: 301 };
-    expect(machine.handle({ type: "filled", range: first, entries: [] })).toEqual([{ type: "fill", range: second }]);
+    expect(machine.handle({ type: "filled", range: first, entries: [] })).toEqual([
+      { type: "fill", range: second },
+    ]);
   });
 
   test("one batch and one ack at a time", () => {
