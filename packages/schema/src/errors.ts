@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { deviceId, userId } from "./primitives.ts";
 
 /** When the same call may be tried again. */
@@ -23,6 +23,8 @@ export const errors = {
   NOT_AUTHENTICATED: { status: 401, detail: "Not authenticated", retry: "never" },
   TOKEN_EXPIRED: { status: 401, detail: "Token expired", retry: "never" },
   TOKEN_INVALID: { status: 401, detail: "Invalid token", retry: "never" },
+  /** The session ended because its device was removed; on a tRPC socket that is close code 4403. */
+  TOKEN_DEVICE_REMOVED: { status: 401, detail: "Invalid token", retry: "never" },
   DEVICE_REQUIRED: { status: 403, detail: "This token has published no device", retry: "after_change" },
 
   VALIDATION_FAILED: {

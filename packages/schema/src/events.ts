@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { message } from "./domains/messages.ts";
 import { conversationId, deviceId, logId, messageId, seq, time, userId } from "./primitives.ts";
 

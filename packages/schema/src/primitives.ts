@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Any RFC 9562 UUID in lower case. `z.guid()`, since `z.uuid()` refuses some legacy ids. */
 const lowerGuid = () => z.guid().refine((value) => value === value.toLowerCase(), "Ids are lower-case UUIDs");

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 
 /** `public`: nobody need be signed in; `user`: a user's token; `device`: a token that published a device. */
 export type Access = "public" | "user" | "device";

@@ -100,10 +100,14 @@ export function invalidInput(field: string, cause?: unknown): SottoError<"INVALI
   return new SottoError("INVALID_INPUT", { details: { field }, cause });
 }
 
+const authErrors = new Set<SottoErrorCode>([
+  "NOT_AUTHENTICATED",
+  "TOKEN_EXPIRED",
+  "TOKEN_INVALID",
+  "TOKEN_DEVICE_REMOVED",
+]);
+
 /** The token is not good any more. */
 export function isAuthError(error: unknown): boolean {
-  return (
-    error instanceof SottoError &&
-    (error.code === "TOKEN_EXPIRED" || error.code === "TOKEN_INVALID" || error.code === "NOT_AUTHENTICATED")
-  );
+  return error instanceof SottoError && authErrors.has(error.code);
 }

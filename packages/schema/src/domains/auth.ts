@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { text } from "../primitives.ts";
 
 /** E.164 with a leading `+`; anything else is refused with `INVALID_PHONE`. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { deviceId, text, time, userId } from "../primitives.ts";
 
 /** Largest `publicKey`, in characters: a `kb1.` bundle with post-quantum keys fits several times. */

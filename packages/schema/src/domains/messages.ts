@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { clientMessageId, conversationId, deviceId, messageId, text, time, userId } from "../primitives.ts";
 
 /** Largest `ciphertext`, in bytes of UTF-8. Larger content goes into an attachment. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { time, userId } from "../primitives.ts";
 
 export const presence = z.object({ userId, online: z.boolean(), lastSeen: time.nullable() });

@@ -1,13 +1,13 @@
 import type { App } from "../../app.ts";
 import { AppError } from "../../errors.ts";
 import type { Caller } from "../../pipeline/call.ts";
-import { findLiveSession } from "./sessions.queries.ts";
+import { findSession } from "./sessions.queries.ts";
 
 const maxTokenChars = 4096;
 
 /**
- * The caller of a bearer token. Throws `NOT_AUTHENTICATED` without one, `TOKEN_EXPIRED`, or
- * `TOKEN_INVALID` for one that is forged, ended, or of no known session.
+ * The caller of a bearer token. Throws `NOT_AUTHENTICATED` without one, `TOKEN_EXPIRED`,
+ * `TOKEN_DEVICE_REMOVED`, or `TOKEN_INVALID` for one that is forged, ended, or of no known session.
  */
 export async function authenticate(app: App, token: string | undefined): Promise<Caller> {
   if (!token) throw new AppError("NOT_AUTHENTICATED");
@@ -19,8 +19,10 @@ export async function authenticate(app: App, token: string | undefined): Promise
     return cached;
   }
   const claims = await app.tokens.verify(token, now);
-  const session = await findLiveSession(app.db, claims.sessionId);
-  if (!session || session.user_id !== claims.userId) throw new AppError("TOKEN_INVALID");
+  const session = await findSession(app.db, claims.sessionId);
+  if (session?.end_reason === "device_removed") throw new AppError("TOKEN_DEVICE_REMOVED");
+  if (!session || session.end_reason || session.user_id !== claims.userId)
+    throw new AppError("TOKEN_INVALID");
   const caller = { ...claims, deviceId: session.device_id };
   app.sessions.put(token, caller);
   return caller;

@@ -21,12 +21,11 @@ export function insertSession(
     .execute();
 }
 
-export function findLiveSession(db: Db | Tx, id: SessionId) {
+export function findSession(db: Db | Tx, id: SessionId) {
   return db
     .selectFrom("sessions")
-    .select(["user_id", "device_id"])
+    .select(["user_id", "device_id", "end_reason"])
     .where("id", "=", id)
-    .where("ended_at", "is", null)
     .executeTakeFirst();
 }
 

@@ -3,6 +3,7 @@ import { createHTTPHandler } from "@trpc/server/adapters/standalone";
 import { getWSConnectionHandler } from "@trpc/server/adapters/ws";
 import type { WebSocket, WebSocketServer } from "ws";
 import type { App } from "../../app.ts";
+import { AppError } from "../../errors.ts";
 import { authenticate } from "../../modules/accounts/authenticate.ts";
 import { closeCodes } from "../../modules/sync/hub.ts";
 import { addressOf, bearerTokenOf, requestIdOf } from "../http-context.ts";
@@ -58,17 +59,23 @@ export function createTrpcWsDoor(app: App, wss: WebSocketServer, router: Router)
         clearTimeout(unauthenticated.get(socket));
         return { token, address: addressOf(req), requestId, log, door: "trpc_ws", socket: admitted };
       } catch (error) {
-        closeSocket(app, socket, ...closeOf(error));
+        closeSocket(app, socket, ...trpcCloseOf(error));
         throw toTrpcError(error);
       }
     },
   });
   return (socket: WebSocket, request: IncomingMessage): void => {
     watchSocket(app, socket, "trpc");
-    const close = (): void => closeSocket(app, socket, closeCodes.token, "not authenticated");
+    const close = (): void => closeSocket(app, socket, closeCodes.tryLater, "no token came");
     const timer = setTimeout(close, authenticationMs);
     unauthenticated.set(socket, timer);
     socket.once("close", () => clearTimeout(timer));
     handle(socket, request);
   };
+}
+
+/** The SDK is told that its device was removed; on the plain `/ws` that is a bad token like others. */
+function trpcCloseOf(error: unknown): [code: number, reason: string] {
+  const isRemoved = error instanceof AppError && error.code === "TOKEN_DEVICE_REMOVED";
+  return isRemoved ? [closeCodes.deviceRemoved, "device removed"] : closeOf(error);
 }
