@@ -68,13 +68,12 @@ describe.each([
     await using one = await startTestServer({ env: envOf() });
     await using two = await startTestServer({ env: envOf(), database: one.database });
     const ada = await signIn(one.url);
-    // Both know the token, and that it has no device; that it is new has long been noted.
-    await refuseToResume(one.url, ada.token);
-    await refuseToResume(two.url, ada.token);
+    // Once the other has noted a later change, it has long noted that this session is new.
     const marker = await signIn(one.url);
     await rest(two.url, "GET /keys/me", { token: marker.token });
     await rest(one.url, "POST /auth/logout", { token: marker.token });
     await refusalOf(two.url, marker.token);
+    await refuseToResume(two.url, ada.token);
 
     const body = { device_id: "first", public_key: "k" };
     await rest(one.url, "POST /keys/publish", { token: ada.token, body });
