@@ -41,7 +41,7 @@ test("a removed device stops, and gets nothing more", async () => {
   await alice.to(bob).send("2");
   await bob.untilReceived(2);
   expect(bobPhone.texts).toEqual(["1"]);
-  await expect(bobPhone.to(alice).send("x")).rejects.toMatchObject({ code: "TOKEN_INVALID" });
+  await expect(bobPhone.to(alice).send("x")).rejects.toMatchObject({ code: "TOKEN_DEVICE_REMOVED" });
 
   // The same person may sign in again, with the same device; what was queued goes out.
   await bobPhone.signIn();
