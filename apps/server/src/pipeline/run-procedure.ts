@@ -64,7 +64,8 @@ async function limit(
 ): Promise<void> {
   if (procedure.limit === "otp") {
     // Test suites and load tools make many people from one address.
-    if (!app.config.isDev) await requireWithinLimit(app.limits, "otp_address", who.address);
+    const retryAfter = app.config.isDev ? 0 : await app.limits.consume("otp_address", who.address);
+    if (retryAfter > 0) throw new AppError("OTP_RATE_LIMITED", { retryAfter });
     return;
   }
   await requireWithinLimit(app.limits, procedure.limit, who.caller?.userId ?? who.address);

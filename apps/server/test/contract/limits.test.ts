@@ -88,7 +88,10 @@ describe("limits", () => {
     for (let i = 0; i < 60; i++) answers.push(await verify());
     const limited = answers.at(-1);
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(1);
-    expect(outcome(limited ?? (await verify()))).toEqual({ status: 429, detail: "Rate limit exceeded" });
+    expect(outcome(limited ?? (await verify()))).toEqual({
+      status: 429,
+      detail: { code: "otp_rate_limited", retry_after: expect.any(Number) as number },
+    });
     expect(limited?.headers.get("retry-after")).toMatch(/^\d+$/);
   });
 });

@@ -2,7 +2,7 @@ import type { App } from "../../app.ts";
 import type { SessionEnd, SessionId } from "./accounts.tables.ts";
 import { listSessionsChangedSince } from "./sessions.queries.ts";
 
-const pollMs = 400;
+const pollMs = 250;
 /** Covers other machines' clocks and transactions that commit late. */
 const lookBackMs = 15_000;
 
