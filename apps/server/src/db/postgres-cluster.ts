@@ -28,8 +28,10 @@ const unfinishedMark = ".init-";
 /** The environment of PostgreSQL's processes: nothing of the machine's language or time zone reaches them. */
 export const postgresEnv = { LC_ALL: "C", TZ: "UTC", PATH: process.env["PATH"] ?? "" };
 
-/** Finds the cluster in `dataDir`; the first time it is made there. */
-export async function prepareCluster(dataDir: string): Promise<PostgresCluster> {
+/** Finds the cluster in `folder`; the first time it is made there. */
+export async function prepareCluster(folder: string): Promise<PostgresCluster> {
+  // PostgreSQL's own commands run in another folder than we do.
+  const dataDir = path.resolve(folder);
   const user = await findUnprivilegedUser();
   // PostgreSQL's user must pass through this folder, and nobody may list it.
   await makeFolder(path.dirname(dataDir), user ? 0o711 : 0o700);
