@@ -21,6 +21,18 @@ const production = {
   OTP_HTTP_SECRET: "a-secret-for-the-gateway",
 };
 
+const twilio = {
+  OTP_MODE: "twilio",
+  TWILIO_ACCOUNT_SID: `AC${"0123456789abcdef".repeat(2)}`,
+  TWILIO_AUTH_TOKEN: "a-token",
+  TWILIO_FROM: "+15005550006",
+};
+const twilioKeyAndService = {
+  TWILIO_API_KEY_SID: `SK${"0".repeat(32)}`,
+  TWILIO_API_KEY_SECRET: "a-secret",
+  TWILIO_MESSAGING_SERVICE_SID: `MG${"0".repeat(32)}`,
+};
+
 test("the defaults are those of the wire contract", () => {
   expect(loadConfig({})).toMatchObject({
     ENV: "dev",
@@ -92,7 +104,15 @@ describe("a value that cannot be read stops the start and names its variable", (
     ["OTP_TTL_SECS", "0"],
     ["OTP_MAX_ATTEMPTS", "five"],
     ["OTP_HTTP_URL", "ftp://sms"],
+    ["OTP_HTTP_URL", "https://user:password@sms.example"],
     ["OTP_HTTP_SECRET", "short"],
+    ["OTP_TEXT", "here you are"],
+    ["OTP_TEXT", `{code}${"x".repeat(320)}`],
+    ["TWILIO_ACCOUNT_SID", "AC../../x"],
+    ["TWILIO_ACCOUNT_SID", `SK${"0".repeat(32)}`],
+    ["TWILIO_API_KEY_SID", "SK1"],
+    ["TWILIO_MESSAGING_SERVICE_SID", "+4915112345678"],
+    ["TWILIO_BASE_URL", "api.twilio.com"],
     ["NOTIFY_MODE", "kafka"],
     ["WEBHOOK_ENABLED", "maybe"],
     ["WEBHOOK_TIMEOUT_SECS", "0"],
@@ -125,9 +145,22 @@ describe("what belongs together is asked for together", () => {
   test.each([
     [{ OTP_MODE: "http" }, ["OTP_HTTP_URL", "OTP_HTTP_SECRET"]],
     [{ OTP_MODE: "http", OTP_HTTP_URL: "https://sms.example" }, ["OTP_HTTP_SECRET"]],
+    [{ OTP_MODE: "twilio" }, ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_FROM"]],
+    [{ ...twilio, TWILIO_ACCOUNT_SID: undefined }, ["TWILIO_ACCOUNT_SID"]],
+    [{ ...twilio, TWILIO_AUTH_TOKEN: undefined }, ["TWILIO_AUTH_TOKEN", "TWILIO_API_KEY_SID"]],
+    [{ ...twilio, TWILIO_API_KEY_SID: `SK${"0".repeat(32)}` }, ["TWILIO_API_KEY_SECRET"]],
+    [{ ...twilio, TWILIO_API_KEY_SECRET: "secret" }, ["TWILIO_API_KEY_SID"]],
+    [{ ...twilio, TWILIO_FROM: undefined }, ["TWILIO_FROM", "TWILIO_MESSAGING_SERVICE_SID"]],
     [{ NOTIFY_MODE: "redis" }, ["REDIS_URL"]],
   ] satisfies [Env, string[]][])("%j", (env, names) => {
     for (const name of names) expect(refusalOf(env)).toContain(name);
+  });
+
+  test.each([
+    ["a token and a number", {}],
+    ["a key and a service", { TWILIO_AUTH_TOKEN: undefined, TWILIO_FROM: undefined, ...twilioKeyAndService }],
+  ] satisfies [string, Env][])("Twilio is content with %s", (_, change) => {
+    expect(refusalOf({ ...production, ...twilio, ...change })).toBe("started");
   });
 });
 
@@ -146,6 +179,8 @@ describe("outside dev", () => {
     ["ALLOWED_ORIGINS", { ALLOWED_ORIGINS: "*" }],
     ["ALLOWED_ORIGINS", { ALLOWED_ORIGINS: "https://a.example, *" }],
     ["OTP_HTTP_URL", { OTP_HTTP_URL: "http://sms.example" }],
+    ["OTP_HTTP_URL", { OTP_HTTP_URL: "HTTP://sms.example" }],
+    ["TWILIO_BASE_URL", { ...twilio, TWILIO_BASE_URL: "http://api.twilio.example" }],
   ] satisfies [string, Env][])("refuses an unsafe %s: %j", (name, change) => {
     for (const ENV of ["production", "staging", "DEV"]) {
       expect(refusalOf({ ...production, ...change, ENV })).toContain(name);

@@ -16,6 +16,14 @@ const url = (...protocols: string[]) =>
     `must be a URL of ${protocols.join(" or ")}`,
   );
 
+/** `fetch` takes no name and password in a URL, and would write them into its error. */
+const plainUrl = url("https:", "http:").refine((value) => {
+  const parsed = URL.parse(value);
+  return parsed?.username === "" && parsed.password === "";
+}, "must hold no name and password");
+const sid = (prefix: string) =>
+  z.string().regex(new RegExp(`^${prefix}[0-9a-fA-F]{32}$`), `must be ${prefix} and 32 hex digits`);
+
 const webhookEndpoints = z
   .string()
   .transform((value, context) => {
@@ -52,9 +60,18 @@ const environment = z.object({
   JWT_SECRET: z.string().default(devJwtSecret),
   JWT_EXPIRES_MINUTES: integer(1, 5_256_000).default(43_200),
   ALLOWED_ORIGINS: z.string().optional(),
-  OTP_MODE: z.enum(["dev", "http"]).default("dev"),
-  OTP_HTTP_URL: url("https:", "http:").optional(),
+  OTP_MODE: z.enum(["dev", "http", "twilio"]).default("dev"),
+  OTP_HTTP_URL: plainUrl.optional(),
   OTP_HTTP_SECRET: z.string().min(16).optional(),
+  OTP_TEXT: z.string().max(320).includes("{code}").default("{code} is your {app} code."),
+  OTP_APP_NAME: z.string().min(1).max(64).default("Sotto"),
+  TWILIO_ACCOUNT_SID: sid("AC").optional(),
+  TWILIO_AUTH_TOKEN: z.string().min(1).optional(),
+  TWILIO_API_KEY_SID: sid("SK").optional(),
+  TWILIO_API_KEY_SECRET: z.string().min(1).optional(),
+  TWILIO_FROM: z.string().min(1).max(64).optional(),
+  TWILIO_MESSAGING_SERVICE_SID: sid("MG").optional(),
+  TWILIO_BASE_URL: plainUrl.default("https://api.twilio.com"),
   OTP_TTL_SECS: integer(1, 86_400).default(300),
   OTP_MAX_ATTEMPTS: integer(1, 100).default(5),
   NOTIFY_MODE: z.enum(["log", "redis"]).default("log"),
@@ -117,7 +134,22 @@ function findIncomplete(config: Config): string[] {
   if (config.OTP_MODE === "http" && !(config.OTP_HTTP_URL && config.OTP_HTTP_SECRET)) {
     problems.push("OTP_MODE=http needs OTP_HTTP_URL and OTP_HTTP_SECRET");
   }
+  if (config.OTP_MODE === "twilio") problems.push(...findIncompleteTwilio(config));
   if (config.NOTIFY_MODE === "redis" && !config.REDIS_URL) problems.push("NOTIFY_MODE=redis needs REDIS_URL");
+  return problems;
+}
+
+function findIncompleteTwilio(config: Config): string[] {
+  const problems: string[] = [];
+  if (!config.TWILIO_ACCOUNT_SID) problems.push("OTP_MODE=twilio needs TWILIO_ACCOUNT_SID");
+  if (!config.TWILIO_API_KEY_SID !== !config.TWILIO_API_KEY_SECRET) {
+    problems.push("TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET go together");
+  } else if (!config.TWILIO_AUTH_TOKEN && !config.TWILIO_API_KEY_SID) {
+    problems.push("OTP_MODE=twilio needs TWILIO_AUTH_TOKEN, or TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET");
+  }
+  if (!config.TWILIO_FROM && !config.TWILIO_MESSAGING_SERVICE_SID) {
+    problems.push("OTP_MODE=twilio needs TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID");
+  }
   return problems;
 }
 
@@ -129,6 +161,12 @@ function findUnsafe(config: Config): string[] {
   }
   if (config.OTP_MODE === "dev") problems.push("OTP_MODE=dev: everybody knows the code; only for ENV=dev");
   if (config.ALLOWED_ORIGINS.includes("*")) problems.push("ALLOWED_ORIGINS: * is only for ENV=dev");
-  if (config.OTP_HTTP_URL?.startsWith("http:")) problems.push("OTP_HTTP_URL: https only outside ENV=dev");
+  for (const name of ["OTP_HTTP_URL", "TWILIO_BASE_URL"] as const) {
+    if (isPlainHttp(config[name])) problems.push(`${name}: https only outside ENV=dev`);
+  }
   return problems;
+}
+
+function isPlainHttp(value: string | undefined): boolean {
+  return value !== undefined && URL.parse(value)?.protocol === "http:";
 }

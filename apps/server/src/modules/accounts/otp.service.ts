@@ -39,7 +39,7 @@ export async function requestOtp(call: Call<null>, phone: string) {
     expiresAt: new Date(createdAt.getTime() + app.config.OTP_TTL_SECS * 1000),
   });
   try {
-    await app.otpSender.send(phone, code);
+    await app.otpSender.send({ phone, code, at: createdAt });
   } catch (error) {
     call.log.error({ err: error }, "sending a code failed");
     throw new AppError("OTP_NOT_SENT");
