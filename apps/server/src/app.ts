@@ -8,6 +8,7 @@ import type { Tokens } from "./modules/accounts/tokens.ts";
 import type { OtpSender } from "./modules/accounts/otp-sender.ts";
 import type { PresenceStore } from "./modules/presence/presence-store.ts";
 import type { Hub } from "./modules/sync/hub.ts";
+import type { Rosters } from "./modules/sync/rosters.ts";
 import type { Limits } from "./pipeline/limits.ts";
 
 /** What procedures read. Clock and ids are passed in, so that tests can set them. */
@@ -16,6 +17,7 @@ export interface App {
   db: Db;
   bus: Bus;
   hub: Hub;
+  rosters: Rosters;
   tokens: Tokens;
   sessions: SessionCache;
   presence: PresenceStore;

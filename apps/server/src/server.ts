@@ -2,7 +2,7 @@ import type { AddressInfo } from "node:net";
 import type { Server } from "node:http";
 import { v7 as uuidv7 } from "uuid";
 import type { App } from "./app.ts";
-import type { Bus } from "./bus/bus.ts";
+import type { Bus, Wake } from "./bus/bus.ts";
 import { createLocalBus } from "./bus/local-bus.ts";
 import type { Config } from "./config.ts";
 import { openDatabase } from "./db/db.ts";
@@ -16,8 +16,10 @@ import { applySessionChange, watchSessions } from "./modules/accounts/session-wa
 import { createTokens } from "./modules/accounts/tokens.ts";
 import { createLocalPresence, createRedisPresence } from "./modules/presence/presence-store.ts";
 import { trackPresence } from "./modules/presence/presence.service.ts";
+import { listRoster } from "./modules/conversations/conversations.service.ts";
 import { Hub } from "./modules/sync/hub.ts";
 import { startReconciler } from "./modules/sync/reconciler.ts";
+import { Rosters } from "./modules/sync/rosters.ts";
 import { createLimits } from "./pipeline/limits.ts";
 import { PortTakenError } from "./port-taken-error.ts";
 import { createHttpServer, type HttpServer } from "./transport/http-server.ts";
@@ -66,6 +68,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     db: database.db,
     bus,
     hub: new Hub({ now }),
+    rosters: new Rosters((id, rosterSeq) => listRoster(database.db, id, rosterSeq)),
     tokens: await createTokens(config.JWT_SECRET),
     sessions: new SessionCache(),
     presence: cleanup.use(redis ? createRedisPresence(redis) : createLocalPresence()),
@@ -103,13 +106,23 @@ function listenToBus(app: App): void {
   app.bus.onWake((wake) => {
     switch (wake.kind) {
       case "entry":
-        return app.hub.publish(wake.entry, wake.audience);
+        return publishEntry(app, wake);
       case "session_changed":
         return applySessionChange(app, wake);
       case "device_connected":
         return app.hub.replaceDevice(wake.userId, wake.deviceId, wake.connectionId);
     }
   });
+}
+
+function publishEntry(app: App, { entry, audience }: Extract<Wake, { kind: "entry" }>): void {
+  const users = app.rosters.resolve(audience);
+  if (!(users instanceof Promise)) return app.hub.publish(entry, users);
+  users.then(
+    (resolved) => app.hub.publish(entry, resolved),
+    // The reconciler finds what is missed here.
+    (error: unknown) => app.log.warn({ err: error }, "reading a group's members failed"),
+  );
 }
 
 function listen(server: Server, config: Config): Promise<number> {

@@ -69,6 +69,8 @@ export const errors = {
   RECIPIENT_ID_INVALID: { status: 400, detail: "Invalid recipient id", retry: "never" },
   RECIPIENT_NOT_FOUND: { status: 404, detail: "Recipient not found", retry: "never" },
   CONVERSATION_NOT_FOUND: { status: 404, detail: "Conversation not found", retry: "never" },
+  GROUP_NOT_FOUND: { status: 404, detail: "Group not found", retry: "never" },
+  GROUP_ARCHIVED: { status: 409, detail: "Group archived", retry: "after_change" },
   LOG_NOT_FOUND: { status: 404, detail: "Log not found", retry: "never" },
   MESSAGE_NOT_FOUND: { status: 404, detail: "Message not found", retry: "never" },
   ENVELOPE_REFUSED: {
@@ -107,6 +109,12 @@ export const errors = {
     retry: "never",
   },
   RATE_LIMITED: { status: 429, detail: "Rate limit exceeded", retry: "later", details: retryAfter },
+  GROUP_RATE_LIMITED: {
+    status: 429,
+    detail: "Group rate limit exceeded",
+    retry: "later",
+    details: retryAfter,
+  },
   TOO_MANY_CONNECTIONS: { status: 429, detail: "Too many connections", retry: "later" },
   UNAVAILABLE: { status: 503, detail: "Service Unavailable", retry: "later" },
   INTERNAL: { status: 500, detail: "Internal Server Error", retry: "later" },

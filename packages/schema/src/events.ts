@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { message } from "./domains/messages.ts";
-import { conversationId, deviceId, logId, messageId, seq, time, userId } from "./primitives.ts";
+import { attachmentId, conversationId, deviceId, logId, messageId, seq, time, userId } from "./primitives.ts";
 
 const receiptFields = {
   conversationId,
@@ -11,9 +11,47 @@ const receiptFields = {
   deviceId: deviceId.nullable(),
 };
 
-/** What an entry of a log says. Conversation logs hold messages, account logs the rest. */
-export const event = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("message.created"), message }),
+/** What was done to a group; `group.changed` says by whom, and to whom. */
+export const groupAction = z.enum([
+  "created",
+  "renamed",
+  "members_added",
+  "member_joined",
+  "member_left",
+  "member_removed",
+  "role_changed",
+  "ownership_transferred",
+  "archived",
+  "unarchived",
+  "avatar_changed",
+]);
+export type GroupAction = z.output<typeof groupAction>;
+
+const reactionFields = { conversationId, messageId, userId, emoji: z.string() };
+
+/** What an entry of a conversation's log says beside its messages. */
+const conversationEvents = [
+  z.object({ type: z.literal("reaction.added"), ...reactionFields }),
+  z.object({ type: z.literal("reaction.removed"), ...reactionFields }),
+  z.object({ type: z.literal("attachment.added"), conversationId, messageId, attachmentId }),
+  /** Also stands in the place of the message's own entry. */
+  z.object({ type: z.literal("message.deleted"), conversationId, messageId, userId }),
+  z.object({
+    type: z.literal("group.changed"),
+    conversationId,
+    action: groupAction,
+    actorUserId: userId,
+    /** Whom it was done to, where it was done to somebody. */
+    userIds: z.array(userId).optional(),
+    /** After `created` and `renamed`. */
+    name: z.string().optional(),
+    /** After `role_changed`. */
+    role: z.enum(["admin", "member"]).optional(),
+  }),
+] as const;
+
+/** What an entry of a user's account log says. */
+const accountEvents = [
   z.object({ type: z.literal("message.delivered"), ...receiptFields }),
   z.object({ type: z.literal("message.read"), ...receiptFields }),
   z.object({
@@ -21,8 +59,19 @@ export const event = z.discriminatedUnion("type", [
     change: z.enum(["added", "updated", "removed"]),
     deviceId,
   }),
+  z.object({ type: z.literal("contact.added"), userId }),
+  z.object({ type: z.literal("block.changed"), userId, isBlocked: z.boolean() }),
+] as const;
+
+/** What an entry of a log says. */
+export const event = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("message.created"), message }),
+  ...conversationEvents,
+  ...accountEvents,
 ]);
 export type Event = z.output<typeof event>;
+export type ConversationEvent = z.output<(typeof conversationEvents)[number]>;
+export type AccountEvent = z.output<(typeof accountEvents)[number]>;
 
 /** One numbered entry of a log. */
 export const entry = z.object({ log: logId, seq, at: time, event });

@@ -6,6 +6,7 @@ const lowerGuid = () => z.guid().refine((value) => value === value.toLowerCase()
 export const userId = lowerGuid().brand<"UserId">();
 export const conversationId = lowerGuid().brand<"ConversationId">();
 export const messageId = lowerGuid().brand<"MessageId">();
+export const attachmentId = lowerGuid().brand<"AttachmentId">();
 
 /** A conversation's id, or a user's own id for that user's account log. */
 export const logId = lowerGuid().brand<"LogId">();
@@ -47,6 +48,7 @@ export const ok = z.object({ detail: z.literal("ok") });
 export type UserId = z.output<typeof userId>;
 export type ConversationId = z.output<typeof conversationId>;
 export type MessageId = z.output<typeof messageId>;
+export type AttachmentId = z.output<typeof attachmentId>;
 export type LogId = z.output<typeof logId>;
 export type DeviceId = z.output<typeof deviceId>;
 

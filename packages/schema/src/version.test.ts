@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "35512a0dfa9e813a5ad381c31f46eee5bb2f1f8c824fe8f3c593c4500ac67919",
+  1: "33ab576b92b5d719f41949c87a615f1f11744516323bea55a4d937be2b9c5b55",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

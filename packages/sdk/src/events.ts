@@ -1,4 +1,13 @@
-import type { ConversationId, DeviceId, Event, LogId, MessageId, UserId } from "@sotto/schema";
+import type {
+  AccountEvent,
+  ConversationEvent,
+  ConversationId,
+  DeviceId,
+  Event,
+  LogId,
+  MessageId,
+  UserId,
+} from "@sotto/schema";
 import type { AnySottoError } from "./errors.ts";
 import type { SentMessage } from "./messages/sent-message.ts";
 
@@ -31,6 +40,12 @@ export interface DeviceListChange {
   deviceId: DeviceId;
 }
 
+/** What else happened in a conversation, or on this user's other devices: reactions, groups, contacts, blocks. */
+export type Change = Exclude<
+  ConversationEvent | AccountEvent,
+  { type: "message.delivered" | "message.read" | "device_list.changed" }
+>;
+
 /** The server no longer has what this device missed of a log, up to this number. History may have it. */
 export interface Resync {
   /** A conversation's id, or this user's own id for receipts and device changes. */
@@ -49,6 +64,7 @@ export interface ClientEvents {
   status: ClientStatus;
   receipt: Receipt;
   deviceList: DeviceListChange;
+  change: Change;
   resync: Resync;
   outbox: OutboxEvent;
 }

@@ -16,6 +16,14 @@ create table account_logs (
   constraint account_logs_pkey PRIMARY KEY (user_id)
 );
 
+create table conversation_entries (
+  conversation_id uuid not null,
+  seq bigint not null,
+  at timestamp with time zone not null,
+  event jsonb not null,
+  constraint conversation_entries_pkey PRIMARY KEY (conversation_id, seq)
+);
+
 create table conversation_members (
   conversation_id uuid not null,
   user_id uuid not null,
@@ -36,11 +44,15 @@ create table conversations (
   last_seq bigint not null default 0,
   last_message_at timestamp with time zone,
   roster_version integer not null default 0,
+  last_entry_at timestamp with time zone,
+  archived_at timestamp with time zone,
+  roster_seq bigint not null default 0,
   constraint conversations_check CHECK ((is_group OR (user_a < user_b))),
   constraint conversations_pkey PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX conversations_by_pair ON conversations USING btree (user_a, user_b) WHERE (NOT is_group);
 comment on column conversations.roster_version is 'raised when a member adds, replaces or removes a device, so that a send sealed for the old devices stores nothing';
+comment on column conversations.roster_seq is 'number of the last entry that changed the members: what was looked up of them is good as long as it is the same';
 
 create table devices (
   user_id uuid not null,
@@ -88,6 +100,8 @@ create table messages (
   sent_at timestamp with time zone not null,
   ciphertext text not null,
   wraps jsonb,
+  deleted_at timestamp with time zone,
+  deleted_by uuid,
   constraint messages_pkey PRIMARY KEY (conversation_id, seq)
 );
 CREATE INDEX messages_by_id ON messages USING btree (id);

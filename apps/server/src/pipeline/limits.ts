@@ -14,7 +14,7 @@ const syncFactor = 20;
 const otpAsksPerPhone = { points: 10, durationSecs: 600 };
 const otpCallsPerAddress = { points: 60, durationSecs: 600 };
 
-export type LimitName = "general" | "sync" | "message" | "otp_phone" | "otp_address";
+export type LimitName = "general" | "sync" | "message" | "group_message" | "otp_phone" | "otp_address";
 
 export interface Limits {
   /** Counts one call; gives the seconds to wait when it is one too many, else 0. */
@@ -33,6 +33,7 @@ export function createLimits(config: Config, redis: Redis | undefined): Limits {
     general: make("general", config.RATE_LIMIT_PER_MINUTE, 60),
     sync: make("sync", config.RATE_LIMIT_PER_MINUTE * syncFactor, 60),
     message: make("message", config.CHAT_USER_MSGS_PER_MINUTE, 60),
+    group_message: make("group_message", config.CHAT_GROUP_MSGS_PER_MINUTE, 60),
     otp_phone: make("otp_phone", otpAsksPerPhone.points, otpAsksPerPhone.durationSecs),
     otp_address: make("otp_address", otpCallsPerAddress.points, otpCallsPerAddress.durationSecs),
   };

@@ -13,6 +13,7 @@ const samples: Partial<Record<ErrorCode, object>> = {
   OTP_RATE_LIMITED: { retryAfter: 7 },
   OTP_LOCKED: { retryAfter: 7 },
   RATE_LIMITED: { retryAfter: 7 },
+  GROUP_RATE_LIMITED: { retryAfter: 7 },
   ENVELOPE_REFUSED: { field: "message_id" },
   DEVICE_LIST_STALE: { missing: [device], extra: [], outdated: [device] },
 };

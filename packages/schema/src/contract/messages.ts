@@ -12,6 +12,15 @@ export const messagesProcedures = {
     creates: true,
     rest: { method: "POST", path: "/messages/send" },
   },
+  sendGroup: {
+    kind: "mutation",
+    access: "user",
+    limit: "general",
+    summary: "Send ciphertext to a group, stored once",
+    ...messages.sendGroup,
+    creates: true,
+    rest: { method: "POST", path: "/messages/send_group" },
+  },
   inbox: {
     kind: "query",
     access: "user",

@@ -43,6 +43,19 @@ export const send = {
   output: message,
 };
 
+export const sendGroup = {
+  input: z.object({
+    conversationId,
+    senderDeviceId: deviceId,
+    /** As for `send`. */
+    ciphertext: text(Number.MAX_SAFE_INTEGER).min(1),
+    clientMessageId: clientMessageId.nullish(),
+    /** One wrap for every current device of the members but the sending one. */
+    recipients: z.array(recipient).max(maxRecipients).nullish(),
+  }),
+  output: z.object({ detail: z.literal("ok"), messageIds: z.array(messageId) }),
+};
+
 export const inbox = {
   input: z.object({
     ackDelivered: z.boolean().default(false),

@@ -87,5 +87,8 @@ function tell({ events, directory, me }: Session, event: Event): void {
     case "device_list.changed":
       directory.forget(me.userId);
       events.emit("deviceList", { change: event.change, deviceId: event.deviceId });
+      return;
+    default:
+      events.emit("change", event);
   }
 }

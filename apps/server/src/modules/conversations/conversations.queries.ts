@@ -13,7 +13,7 @@ export function findDirect(db: Db | Tx, first: UserId, second: UserId) {
   const pair = inOrder(first, second);
   return db
     .selectFrom("conversations")
-    .select(["id", "user_a", "user_b", "last_message_at", "roster_version"])
+    .select(["id", "user_a", "user_b", "last_message_at", "roster_version", "roster_seq"])
     .where("user_a", "=", pair.user_a)
     .where("user_b", "=", pair.user_b)
     .where("is_group", "=", false)
@@ -28,7 +28,16 @@ export async function insertDirect(
   const { id, users, at } = conversation;
   const inserted = await tx
     .insertInto("conversations")
-    .values({ id, is_group: false, name: null, ...inOrder(...users), created_at: at, last_message_at: null })
+    .values({
+      id,
+      is_group: false,
+      name: null,
+      ...inOrder(...users),
+      created_at: at,
+      last_message_at: null,
+      last_entry_at: null,
+      archived_at: null,
+    })
     .onConflict((conflict) =>
       conflict.columns(["user_a", "user_b"]).where("is_group", "=", false).doNothing(),
     )
@@ -57,6 +66,51 @@ export function lockMembership(tx: Tx, conversationId: ConversationId, userId: U
     .executeTakeFirst();
 }
 
+/** A group as one of its present members finds it. */
+export function findGroupOf(db: Db | Tx, conversationId: ConversationId, userId: UserId) {
+  return db
+    .selectFrom("conversation_members as m")
+    .innerJoin("conversations as c", "c.id", "m.conversation_id")
+    .select(["c.id", "c.roster_version", "c.roster_seq", "c.archived_at"])
+    .where("m.conversation_id", "=", conversationId)
+    .where("m.user_id", "=", userId)
+    .where("m.to_seq", "is", null)
+    .where("c.is_group", "=", true)
+    .executeTakeFirst();
+}
+
+/** The members as the entry `rosterSeq` left them; the same whenever it is asked. */
+export async function listRoster(
+  db: Db | Tx,
+  conversationId: ConversationId,
+  rosterSeq: number,
+): Promise<UserId[]> {
+  const rows = await db
+    .selectFrom("conversation_members")
+    .select("user_id")
+    .where("conversation_id", "=", conversationId)
+    .where("from_seq", "<", rosterSeq)
+    .where((where) => where.or([where("to_seq", "is", null), where("to_seq", ">", rosterSeq)]))
+    .orderBy("user_id")
+    .execute();
+  return rows.map((row) => row.user_id);
+}
+
+/** Whose membership covers which numbers of a page. */
+export function listIntervals(
+  db: Db | Tx,
+  conversationId: ConversationId,
+  page: { fromSeq: number; toSeq: number },
+) {
+  return db
+    .selectFrom("conversation_members")
+    .select(["user_id", "from_seq", "to_seq"])
+    .where("conversation_id", "=", conversationId)
+    .where("from_seq", "<", page.toSeq)
+    .where((where) => where.or([where("to_seq", "is", null), where("to_seq", ">=", page.fromSeq)]))
+    .execute();
+}
+
 export async function isMember(
   db: Db | Tx,
   conversationId: ConversationId,
@@ -71,7 +125,7 @@ export async function isMember(
   return found !== undefined;
 }
 
-/** The user's conversations that have messages, the newest first. */
+/** The user's direct conversations that have messages, and groups, the newest first. */
 export function listConversations(db: Db | Tx, userId: UserId) {
   return db
     .selectFrom("conversation_members as m")
@@ -79,8 +133,8 @@ export function listConversations(db: Db | Tx, userId: UserId) {
     .select(["c.id", "c.user_a", "c.user_b", "c.last_message_at", "c.is_group", "c.name"])
     .where("m.user_id", "=", userId)
     .where("m.to_seq", "is", null)
-    .where("c.last_message_at", "is not", null)
-    .orderBy("c.last_message_at", "desc")
+    .where((where) => where.or([where("c.last_message_at", "is not", null), where("c.is_group", "=", true)]))
+    .orderBy((by) => by.fn.coalesce("c.last_message_at", "c.created_at"), "desc")
     .orderBy("c.id", "desc")
     .limit(maxListed)
     .execute();
@@ -103,7 +157,7 @@ export async function countUnread(
     cross join lateral (
       select count(*) as unread from messages x
       where x.conversation_id = m.conversation_id and x.seq > greatest(m.from_seq, coalesce(k.through_seq, 0))
-        and x.sender_user_id <> m.user_id
+        and x.sender_user_id <> m.user_id and x.deleted_at is null
         and not exists (
           select from single_marks s
           where s.conversation_id = x.conversation_id and s.user_id = m.user_id and s.kind = 'read' and s.seq = x.seq

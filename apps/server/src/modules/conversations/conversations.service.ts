@@ -13,7 +13,13 @@ import {
   listConversations,
 } from "./conversations.queries.ts";
 
-export { findDirect, lockMembership } from "./conversations.queries.ts";
+export {
+  findDirect,
+  findGroupOf,
+  listIntervals,
+  listRoster,
+  lockMembership,
+} from "./conversations.queries.ts";
 
 /**
  * The direct conversation of two users, made when there is none. Both users are held while it is

@@ -11,6 +11,12 @@ interface ConversationTable {
   /** The number of the log's last entry: raised under this row's lock, in the transaction of the entry. */
   last_seq: Generated<number>;
   last_message_at: Date | null;
+  /** When the log last grew, by whatever entry. */
+  last_entry_at: Date | null;
+  /** A group that takes no more messages. */
+  archived_at: Date | null;
+  /** The number of the last entry that changed the members. */
+  roster_seq: Generated<number>;
   roster_version: Generated<number>;
 }
 

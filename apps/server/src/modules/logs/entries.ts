@@ -1,15 +1,14 @@
 import type {
+  AccountEvent,
+  ConversationEvent,
   ConversationId,
   DeviceId,
   Entry,
-  Event,
   LogId,
   Message,
   MessageId,
   UserId,
 } from "@sotto/schema";
-
-export type AccountEvent = Exclude<Event, { type: "message.created" }>;
 
 /** A message as its row holds it, the same for every reader. */
 export interface StoredMessage {
@@ -17,7 +16,8 @@ export interface StoredMessage {
   conversationId: ConversationId;
   senderUserId: UserId;
   senderDeviceId: DeviceId;
-  recipientUserId: UserId;
+  /** null in a group: whoever reads it. */
+  recipientUserId: UserId | null;
   ciphertext: string;
   sentAt: string;
   /** `deviceKey` of a device to its wrap; null where the message was not sealed for devices. */
@@ -30,7 +30,7 @@ export interface LogEntry {
   seq: number;
   /** RFC 3339. */
   at: string;
-  body: AccountEvent | { type: "message.created"; message: StoredMessage };
+  body: AccountEvent | ConversationEvent | { type: "message.created"; message: StoredMessage };
 }
 
 /** Whose view of an entry is wanted. */
@@ -38,6 +38,16 @@ export interface Reader {
   userId: UserId;
   deviceId: DeviceId | null;
 }
+
+/** The members of a group as of the membership entry `rosterSeq`, and those who left with the entry told of. */
+export interface GroupAudience {
+  conversationId: ConversationId;
+  rosterSeq: number;
+  left?: UserId[];
+}
+
+/** Who is to be told of an entry. */
+export type Audience = readonly UserId[] | GroupAudience;
 
 /** Names a device inside the wraps of one message. */
 export function deviceKey(userId: UserId, deviceId: DeviceId): string {
@@ -58,5 +68,6 @@ export function viewEntry(entry: LogEntry, reader: Reader): Entry {
 export function viewNewMessage(stored: StoredMessage, reader: Reader): Message {
   const { wraps, ...message } = stored;
   const wrap = wraps && reader.deviceId ? (wraps[deviceKey(reader.userId, reader.deviceId)] ?? null) : null;
-  return { ...message, wrap, delivered: false, read: false };
+  const recipientUserId = message.recipientUserId ?? reader.userId;
+  return { ...message, recipientUserId, wrap, delivered: false, read: false };
 }

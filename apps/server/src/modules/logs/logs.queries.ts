@@ -1,7 +1,6 @@
-import type { DeviceId, LogId, UserId } from "@sotto/schema";
+import type { AccountEvent, ConversationEvent, ConversationId, DeviceId, LogId, UserId } from "@sotto/schema";
 import { sql } from "kysely";
 import type { Db, Tx } from "../../db/db.ts";
-import type { AccountEvent } from "./entries.ts";
 
 /** Raises the log's counter and writes the entries under its lock; gives the number of the first. */
 export async function insertAccountEntries(
@@ -26,6 +25,46 @@ export async function insertAccountEntries(
   return first;
 }
 
+/** A conversation's row as an entry left it. */
+export interface Numbered {
+  seq: number;
+  at: Date;
+  isGroup: boolean;
+  userA: UserId;
+  userB: UserId;
+  rosterSeq: number;
+}
+
+/**
+ * Takes the next number under the counter row's lock and writes the entry under it. Times never go
+ * back within a conversation. `changesRoster`: whoever was looked up as a member before is to be looked up again.
+ */
+export async function insertConversationEntry(
+  tx: Tx,
+  entry: { conversationId: ConversationId; at: Date; event: ConversationEvent; changesRoster: boolean },
+): Promise<Numbered> {
+  const { conversationId, at, event, changesRoster } = entry;
+  const { rows } = await sql<Numbered>`
+    with numbered as (
+      update conversations
+      set last_seq = last_seq + 1, last_entry_at = greatest(${at}, last_entry_at),
+        roster_seq = case when ${changesRoster} then last_seq + 1 else roster_seq end,
+        roster_version = roster_version + ${changesRoster ? 1 : 0}
+      where id = ${conversationId}
+      returning last_seq, last_entry_at, is_group, user_a, user_b, roster_seq
+    ), written as (
+      insert into conversation_entries (conversation_id, seq, at, event)
+      select ${conversationId}, last_seq, last_entry_at, ${JSON.stringify(event)}::jsonb from numbered
+    )
+    select last_seq as seq, last_entry_at as at, is_group as "isGroup", user_a as "userA", user_b as "userB",
+      roster_seq as "rosterSeq"
+    from numbered
+  `.execute(tx);
+  const [numbered] = rows;
+  if (!numbered) throw new Error("The conversation is not there");
+  return numbered;
+}
+
 /**
  * A new device begins where its user's devices are: what none of them has had delivered comes,
  * what one of them has does not. The account log comes whole to a first device.
@@ -38,13 +77,15 @@ export async function insertStartPositions(
   await sql`
     insert into positions (user_id, device_id, log_id, seq)
     select ${userId}::uuid, ${deviceId}, m.conversation_id, greatest(m.from_seq, coalesce(k.through_seq, 0))
-    from conversation_members m
+    from (
+      select distinct on (conversation_id) conversation_id, user_id, from_seq from conversation_members
+      where user_id = ${userId} order by conversation_id, from_seq desc
+    ) m
     left join lateral (
       select through_seq from marks
       where conversation_id = m.conversation_id and user_id = m.user_id and kind = 'delivered'
       order by through_seq desc limit 1
     ) k on true
-    where m.user_id = ${userId} and m.to_seq is null
     union all
     select ${userId}::uuid, ${deviceId}, l.user_id,
       case when exists (select from devices where user_id = ${userId} and device_id <> ${deviceId})
@@ -102,10 +143,15 @@ export async function listLogStates(
   const { rows } = await sql<LogState>`
     select m.conversation_id as log, greatest(m.from_seq, coalesce(p.seq, 0)) as position,
       least(c.last_seq, coalesce(m.to_seq, c.last_seq)) as "lastSeq", 0::bigint as "prunedSeq"
-    from conversation_members m
+    from (
+      select conversation_id, min(from_seq) as from_seq,
+        case when bool_or(to_seq is null) then null else max(to_seq) end as to_seq
+      from conversation_members
+      where user_id = ${userId} and (${only ?? null}::uuid is null or conversation_id = ${only ?? null})
+      group by conversation_id
+    ) m
     join conversations c on c.id = m.conversation_id
     left join positions p on p.user_id = ${userId} and p.device_id = ${deviceId} and p.log_id = m.conversation_id
-    where m.user_id = ${userId} and (${only ?? null}::uuid is null or m.conversation_id = ${only ?? null})
     union all
     select l.user_id, coalesce(p.seq, 0), l.last_seq, l.pruned_seq
     from account_logs l
@@ -122,9 +168,11 @@ export async function listLogEnds(
   since: Date,
 ): Promise<{ userId: UserId; log: LogId; lastSeq: number }[]> {
   const { rows } = await sql<{ userId: UserId; log: LogId; lastSeq: number }>`
-    select m.user_id as "userId", m.conversation_id as log, c.last_seq as "lastSeq"
+    select m.user_id as "userId", m.conversation_id as log,
+      least(c.last_seq, coalesce(m.to_seq, c.last_seq)) as "lastSeq"
     from conversation_members m join conversations c on c.id = m.conversation_id
-    where m.user_id = any(${userIds}::uuid[]) and m.to_seq is null and c.last_message_at > ${since}
+    where m.user_id = any(${userIds}::uuid[])
+      and (c.last_entry_at > ${since} or c.last_message_at > ${since})
     union all
     select l.user_id, l.user_id, l.last_seq from account_logs l
     where l.user_id = any(${userIds}::uuid[]) and l.last_seq > 0

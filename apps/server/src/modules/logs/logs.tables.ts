@@ -1,6 +1,5 @@
-import type { DeviceId, LogId, UserId } from "@sotto/schema";
+import type { AccountEvent, ConversationEvent, ConversationId, DeviceId, LogId, UserId } from "@sotto/schema";
 import type { Generated, JSONColumnType } from "kysely";
-import type { AccountEvent } from "./entries.ts";
 
 interface AccountLogTable {
   user_id: UserId;
@@ -16,6 +15,14 @@ interface AccountEntryTable {
   event: JSONColumnType<AccountEvent>;
 }
 
+/** What a conversation's log holds beside its messages. */
+interface ConversationEntryTable {
+  conversation_id: ConversationId;
+  seq: number;
+  at: Date;
+  event: JSONColumnType<ConversationEvent>;
+}
+
 interface PositionTable {
   user_id: UserId;
   device_id: DeviceId;
@@ -26,5 +33,6 @@ interface PositionTable {
 export interface LogTables {
   account_logs: AccountLogTable;
   account_entries: AccountEntryTable;
+  conversation_entries: ConversationEntryTable;
   positions: PositionTable;
 }

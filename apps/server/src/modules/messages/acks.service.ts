@@ -1,9 +1,9 @@
-import type { ConversationId, DeviceId, MessageId } from "@sotto/schema";
-import type { Tx } from "../../db/db.ts";
+import type { ConversationId, DeviceId, MessageId, UserId } from "@sotto/schema";
+import type { Db, Tx } from "../../db/db.ts";
 import { AppError } from "../../errors.ts";
 import type { Call } from "../../pipeline/call.ts";
 import { transact, type Wakes } from "../../pipeline/transact.ts";
-import { lockMembership } from "../conversations/conversations.service.ts";
+import { listIntervals, lockMembership } from "../conversations/conversations.service.ts";
 import { requireDeviceOf } from "../devices/devices.service.ts";
 import {
   ackMessages,
@@ -12,7 +12,7 @@ import {
   type Acknowledged,
 } from "../receipts/receipts.service.ts";
 import type { MarkDevice, MarkKind } from "../receipts/receipts.tables.ts";
-import { findVisibleMessage } from "./messages.queries.ts";
+import { findVisibleMessage, type VisibleMessage } from "./messages.queries.ts";
 
 interface Acks {
   wakes: Wakes;
@@ -65,7 +65,7 @@ export async function getReceipts(call: Call, messageId: MessageId) {
   const { db } = call.app;
   const message = await findVisibleMessage(db, call.caller.userId, messageId);
   if (!message) throw new AppError("MESSAGE_NOT_FOUND");
-  const rows = await listDeviceReceipts(db, message, [message.recipientUserId]);
+  const rows = await listDeviceReceipts(db, message, await listRecipients(db, message));
   return rows.map((row) => ({
     deviceId: row.deviceId,
     userId: row.userId,
@@ -74,4 +74,23 @@ export async function getReceipts(call: Call, messageId: MessageId) {
     deliveredAt: row.deliveredAt?.toISOString() ?? null,
     readAt: row.readAt?.toISOString() ?? null,
   }));
+}
+
+async function listRecipients(db: Db, message: VisibleMessage): Promise<UserId[]> {
+  if (!message.isGroup) return [message.recipientUserId];
+  const { conversationId, seq } = message;
+  return coveringMembers(await listIntervals(db, conversationId, { fromSeq: seq, toSeq: seq }), message);
+}
+
+/** The members that a message was sent to: those who were in when it came, without its sender. */
+export function coveringMembers(
+  intervals: { user_id: UserId; from_seq: number; to_seq: number | null }[],
+  message: { seq: number; senderUserId: UserId },
+): UserId[] {
+  return intervals
+    .filter(
+      ({ user_id, from_seq, to_seq }) =>
+        user_id !== message.senderUserId && from_seq < message.seq && message.seq <= (to_seq ?? message.seq),
+    )
+    .map(({ user_id }) => user_id);
 }

@@ -1,4 +1,4 @@
-import type { ConversationId, DeviceId, LogId, MessageId, UserId } from "@sotto/schema";
+import type { ConversationEvent, ConversationId, DeviceId, LogId, MessageId, UserId } from "@sotto/schema";
 import { sql } from "kysely";
 import type { Db, Tx } from "../../db/db.ts";
 import type { SessionId } from "../accounts/accounts.tables.ts";
@@ -10,8 +10,11 @@ export interface MessageRow {
   id: MessageId;
   senderUserId: UserId;
   senderDeviceId: DeviceId;
+  /** The reader of a group's message. */
   recipientUserId: UserId;
+  isGroup: boolean;
   sentAt: Date;
+  /** Empty for a deleted message. */
   ciphertext: string;
   wrap: string | null;
 }
@@ -22,29 +25,51 @@ interface ReaderKey {
   wrapKey: string | null;
 }
 
+const recipient = (reader: UserId) => sql`
+  case when c.is_group then ${reader}::uuid when c.user_a = m.sender_user_id then c.user_b else c.user_a end`;
+
 const columns = (reader: ReaderKey) => sql`
   m.conversation_id as "conversationId", m.seq, m.id, m.sender_user_id as "senderUserId",
-  m.sender_device_id as "senderDeviceId",
-  case when c.user_a = m.sender_user_id then c.user_b else c.user_a end as "recipientUserId",
-  m.sent_at as "sentAt", m.ciphertext, m.wraps ->> ${reader.wrapKey}::text as wrap`;
+  m.sender_device_id as "senderDeviceId", ${recipient(reader.userId)} as "recipientUserId",
+  c.is_group as "isGroup", m.sent_at as "sentAt", m.ciphertext, m.wraps ->> ${reader.wrapKey}::text as wrap`;
 
 const visible = sql`m.seq > v.from_seq and (v.to_seq is null or m.seq <= v.to_seq)`;
 
-/** Messages with numbers in (after, through], in order, that fall into the reader's membership. */
-export async function listMessagesBySeq(
+/** An entry of a conversation's log: a message, or what its event says. */
+export type ConversationLogRow =
+  | (MessageRow & { event: null; deletedBy: UserId | null })
+  | { conversationId: ConversationId; seq: number; sentAt: Date; event: ConversationEvent };
+
+/**
+ * Entries with numbers in (after, through], in order, that fall into the reader's membership. One
+ * statement, so that messages and other entries are seen as of the same moment: none is passed over.
+ */
+export async function listConversationLog(
   db: Db | Tx,
   reader: ReaderKey,
   range: { log: LogId; afterSeq: number; throughSeq?: number | undefined; limit: number },
-): Promise<MessageRow[]> {
-  const { rows } = await sql<MessageRow>`
-    select ${columns(reader)}
-    from messages m
-    join conversations c on c.id = m.conversation_id
-    join conversation_members v on v.conversation_id = m.conversation_id and v.user_id = ${reader.userId}
-    where m.conversation_id = ${range.log} and m.seq > ${range.afterSeq}
-      and m.seq <= ${range.throughSeq ?? Number.MAX_SAFE_INTEGER}
-      and ${visible}
-    order by m.seq limit ${range.limit}
+): Promise<ConversationLogRow[]> {
+  const throughSeq = range.throughSeq ?? Number.MAX_SAFE_INTEGER;
+  const { rows } = await sql<ConversationLogRow>`
+    (
+      select ${columns(reader)}, null::jsonb as event, m.deleted_by as "deletedBy"
+      from messages m
+      join conversations c on c.id = m.conversation_id
+      join conversation_members v on v.conversation_id = m.conversation_id and v.user_id = ${reader.userId}
+      where m.conversation_id = ${range.log} and m.seq > ${range.afterSeq} and m.seq <= ${throughSeq}
+        and ${visible}
+      order by m.seq limit ${range.limit}
+    )
+    union all
+    (
+      select m.conversation_id, m.seq, null, null, null, null, null, m.at, null, null, m.event, null
+      from conversation_entries m
+      join conversation_members v on v.conversation_id = m.conversation_id and v.user_id = ${reader.userId}
+      where m.conversation_id = ${range.log} and m.seq > ${range.afterSeq} and m.seq <= ${throughSeq}
+        and ${visible}
+      order by m.seq limit ${range.limit}
+    )
+    order by seq limit ${range.limit}
   `.execute(db);
   return rows;
 }
@@ -84,7 +109,7 @@ export async function listUndelivered(db: Db | Tx, reader: ReaderKey, limit: num
       where x.conversation_id = v.conversation_id
         and x.seq > greatest(v.from_seq, coalesce(k.through_seq, 0))
         and (v.to_seq is null or x.seq <= v.to_seq)
-        and x.sender_user_id <> v.user_id
+        and x.sender_user_id <> v.user_id and x.deleted_at is null
         and not exists (
           select from single_marks s
           where s.conversation_id = x.conversation_id and s.user_id = v.user_id
@@ -98,15 +123,27 @@ export async function listUndelivered(db: Db | Tx, reader: ReaderKey, limit: num
   return rows;
 }
 
+export interface VisibleMessage {
+  conversationId: ConversationId;
+  seq: number;
+  senderUserId: UserId;
+  recipientUserId: UserId;
+  isGroup: boolean;
+  /** The membership that it falls into has not ended. */
+  isCurrent: boolean;
+  isDeleted: boolean;
+}
+
 /** The message, if it falls into the user's membership. */
 export async function findVisibleMessage(
   db: Db | Tx,
   userId: UserId,
   id: MessageId,
-): Promise<Pick<MessageRow, "conversationId" | "seq" | "senderUserId" | "recipientUserId"> | undefined> {
-  const { rows } = await sql<MessageRow>`
+): Promise<VisibleMessage | undefined> {
+  const { rows } = await sql<VisibleMessage>`
     select m.conversation_id as "conversationId", m.seq, m.sender_user_id as "senderUserId",
-      case when c.user_a = m.sender_user_id then c.user_b else c.user_a end as "recipientUserId"
+      ${recipient(userId)} as "recipientUserId", c.is_group as "isGroup", v.to_seq is null as "isCurrent",
+      m.deleted_at is not null as "isDeleted"
     from messages m
     join conversations c on c.id = m.conversation_id
     join conversation_members v on v.conversation_id = m.conversation_id and v.user_id = ${userId}
@@ -119,7 +156,7 @@ export async function findVisibleMessage(
 export function findByDedupeKey(db: Db | Tx, conversationId: ConversationId, dedupeKey: string) {
   return db
     .selectFrom("messages")
-    .select(["id", "ciphertext", "sent_at"])
+    .select(["id", "ciphertext", "sent_at", "deleted_at"])
     .where("conversation_id", "=", conversationId)
     .where("dedupe_key", "=", dedupeKey)
     .executeTakeFirst();
@@ -153,12 +190,15 @@ export interface NewMessage {
   now: Date;
   /** The device lists that the wraps were checked against; null for a message that is not sealed for devices. */
   rosterVersion: number | null;
+  /** The members that the sender was found among. */
+  rosterSeq: number;
 }
 
 /**
  * The send statement: takes the next number under the counter row's lock and stores the message
- * under it. Gives nothing when a device list changed since `rosterVersion`. Times never go back
- * within a conversation, whichever process stored the message before.
+ * under it. Gives nothing when a device list changed since `rosterVersion`, the members since
+ * `rosterSeq`, or the group was archived: conditions on the row itself, so that they hold under its lock.
+ * Times never go back within a conversation, whichever process stored the message before.
  */
 export async function insertMessage(
   tx: Tx,
@@ -167,8 +207,9 @@ export async function insertMessage(
   const { rows } = await sql<{ seq: number; sentAt: Date }>`
     with numbered as (
       update conversations
-      set last_seq = last_seq + 1, last_message_at = greatest(${message.now}, last_message_at)
-      where id = ${message.conversationId}
+      set last_seq = last_seq + 1, last_message_at = greatest(${message.now}, last_entry_at, last_message_at),
+        last_entry_at = greatest(${message.now}, last_entry_at, last_message_at)
+      where id = ${message.conversationId} and roster_seq = ${message.rosterSeq} and archived_at is null
         and (${message.rosterVersion}::integer is null or roster_version = ${message.rosterVersion})
       returning last_seq, last_message_at
     )

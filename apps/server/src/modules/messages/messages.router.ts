@@ -2,10 +2,11 @@ import type { Handlers } from "../../pipeline/call.ts";
 import { getConversations, getConversationsSummary } from "../conversations/conversations.service.ts";
 import { ackMessage, getReceipts } from "./acks.service.ts";
 import { getHistory, getInbox } from "./messages.service.ts";
-import { sendDirect } from "./send.service.ts";
+import { sendDirect, sendGroup } from "./send.service.ts";
 
 export const messagesRouter: Handlers<"messages"> = {
   send: sendDirect,
+  sendGroup,
   inbox: getInbox,
   ackDelivered: (call, { messageId }) => ackMessage(call, { messageId, kind: "delivered" }),
   ackRead: (call, { messageId }) => ackMessage(call, { messageId, kind: "read" }),

@@ -9,9 +9,10 @@ import type { Db } from "../../db/db.ts";
 import { AppError } from "../../errors.ts";
 import type { Call } from "../../pipeline/call.ts";
 import { transact } from "../../pipeline/transact.ts";
-import { requireMember } from "../conversations/conversations.service.ts";
+import { listIntervals, requireMember } from "../conversations/conversations.service.ts";
 import { loadAcks } from "../receipts/receipts.service.ts";
-import { acknowledge } from "./acks.service.ts";
+import type { MarkKind } from "../receipts/receipts.tables.ts";
+import { acknowledge, coveringMembers } from "./acks.service.ts";
 import {
   findVisibleMessage,
   listNewestMessages,
@@ -52,7 +53,7 @@ export async function getHistory(
   await requireMember(call, page.conversationId);
   const before = await parseBefore(call, page);
   const rows = await listNewestMessages(app.db, readerKey(caller), { ...page, ...before });
-  return { messages: await withFlags(app.db, rows.toReversed()) };
+  return { messages: await withFlags(app.db, caller.userId, rows.toReversed()) };
 }
 
 async function parseBefore(
@@ -77,21 +78,29 @@ async function parseBefore(
   return { ...open, beforeTime: new Date(time) };
 }
 
-/** Adds what the recipients have acknowledged to messages of one conversation. */
-async function withFlags(db: Db, rows: MessageRow[]): Promise<Message[]> {
+/**
+ * Adds what was acknowledged to messages of one conversation: by the recipient, and of the reader's
+ * own messages in a group by every other member that they were sent to.
+ */
+export async function withFlags(db: Db, reader: UserId, rows: MessageRow[]): Promise<Message[]> {
   const [first, last] = [rows[0], rows.at(-1)];
   if (!first || !last) return [];
-  const userIds: UserId[] = [...new Set(rows.map(({ recipientUserId }) => recipientUserId))];
-  const isAcked = await loadAcks(db, first.conversationId, { userIds, fromSeq: first.seq, toSeq: last.seq });
-  return rows.map((row) =>
-    toMessage(row, {
-      delivered: isAcked("delivered", row.recipientUserId, row.seq),
-      read: isAcked("read", row.recipientUserId, row.seq),
-    }),
-  );
+  const page = { fromSeq: first.seq, toSeq: last.seq };
+  const isToMany = (row: MessageRow): boolean => row.isGroup && row.senderUserId === reader;
+  const intervals = rows.some(isToMany) ? await listIntervals(db, first.conversationId, page) : [];
+  const recipients = (row: MessageRow): UserId[] =>
+    isToMany(row) ? coveringMembers(intervals, row) : [row.recipientUserId];
+  const userIds = [...new Set(rows.flatMap(recipients))];
+  const isAcked = await loadAcks(db, first.conversationId, { userIds, ...page });
+  return rows.map((row) => {
+    const ids = recipients(row);
+    const isAckedByAll = (kind: MarkKind): boolean =>
+      ids.length > 0 && ids.every((userId) => isAcked(kind, userId, row.seq));
+    return toMessage(row, { delivered: isAckedByAll("delivered"), read: isAckedByAll("read") });
+  });
 }
 
 function toMessage(row: MessageRow, flags: { delivered: boolean; read: boolean }): Message {
-  const { seq: _, sentAt, ...message } = row;
+  const { seq: _, isGroup: _isGroup, sentAt, ...message } = row;
   return { ...message, ...flags, sentAt: sentAt.toISOString() };
 }

@@ -11,6 +11,9 @@ interface MessageTable {
   sent_at: Date;
   ciphertext: string;
   wraps: JSONColumnType<Record<string, string>> | null;
+  /** The row then holds neither ciphertext nor wraps. */
+  deleted_at: Date | null;
+  deleted_by: UserId | null;
 }
 
 export interface MessageTables {

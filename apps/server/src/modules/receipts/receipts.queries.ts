@@ -41,6 +41,14 @@ export async function findPosition(tx: Tx, owner: MarkOwner): Promise<number> {
   return rows[0]?.seq ?? 0;
 }
 
+/** The message falls into the user's membership: what came while they were away was not sent to them. */
+const isVisibleTo = (userId: UserId) => sql`
+  exists (
+    select from conversation_members v
+    where v.conversation_id = m.conversation_id and v.user_id = ${userId}
+      and m.seq > v.from_seq and (v.to_seq is null or m.seq <= v.to_seq)
+  )`;
+
 /** Messages of others in (after, through] that the device has not acknowledged one by one. */
 export async function listUncovered(
   tx: Tx,
@@ -51,7 +59,7 @@ export async function listUncovered(
   const { rows } = await sql<CoveredMessage>`
     select m.id, m.seq, m.sender_user_id as "senderUserId" from messages m
     where m.conversation_id = ${conversationId} and m.seq > ${range.afterSeq} and m.seq <= ${range.throughSeq}
-      and m.sender_user_id <> ${userId}
+      and m.sender_user_id <> ${userId} and ${isVisibleTo(userId)}
       and (${range.only ?? null}::bigint[] is null or m.seq = any(${range.only ?? null}::bigint[]))
       and not exists (
         select from single_marks s
@@ -73,7 +81,7 @@ export async function findFirstGap(
   const { rows } = await sql<{ seq: number }>`
     select m.seq from messages m
     where m.conversation_id = ${conversationId} and m.seq > ${range.afterSeq} and m.seq <= ${range.throughSeq}
-      and m.sender_user_id <> ${userId} and m.seq <> all(${range.seqs}::bigint[])
+      and m.sender_user_id <> ${userId} and ${isVisibleTo(userId)} and m.seq <> all(${range.seqs}::bigint[])
       and not exists (
         select from single_marks s
         where s.conversation_id = m.conversation_id and s.user_id = ${userId} and s.kind = ${kind}

@@ -1,7 +1,6 @@
-import type { ConversationId, MessageId, UserId } from "@sotto/schema";
+import type { AccountEvent, ConversationId, MessageId, UserId } from "@sotto/schema";
 import type { Db, Tx } from "../../db/db.ts";
 import type { Wakes } from "../../pipeline/transact.ts";
-import type { AccountEvent } from "../logs/entries.ts";
 import { appendAccountEntries } from "../logs/logs.service.ts";
 import {
   findFirstGap,

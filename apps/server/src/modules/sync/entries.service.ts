@@ -4,7 +4,7 @@ import { AppError } from "../../errors.ts";
 import type { Call, DeviceCaller } from "../../pipeline/call.ts";
 import { accountLog, viewEntry, type LogEntry, type Reader } from "../logs/entries.ts";
 import { listAccountEntries, listLogStates } from "../logs/logs.service.ts";
-import { listStoredMessages } from "../messages/stored-messages.service.ts";
+import { readConversationLog } from "../messages/stored-messages.service.ts";
 
 /** Entries of one log that the reader may see, in order. A device's wraps alone leave the database. */
 export async function readEntries(
@@ -12,7 +12,7 @@ export async function readEntries(
   reader: Reader,
   range: { log: LogId; afterSeq: number; throughSeq?: number; limit: number },
 ): Promise<LogEntry[]> {
-  if (range.log !== accountLog(reader.userId)) return listStoredMessages(db, reader, range);
+  if (range.log !== accountLog(reader.userId)) return readConversationLog(db, reader, range);
   const { log, ...rest } = range;
   const rows = await listAccountEntries(db, { userId: reader.userId, ...rest });
   return rows.map((row) => ({ log, seq: row.seq, at: row.at.toISOString(), body: row.event }));

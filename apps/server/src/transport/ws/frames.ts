@@ -25,6 +25,32 @@ export function toFrame(event: FeedEvent, reader: Reader, options: { resume: boo
       };
     case "device_list.changed":
       return { type: "device_list", action: content.change, device_id: content.deviceId, log, seq };
+    case "reaction.added":
+    case "reaction.removed": {
+      const { type, messageId, emoji, userId } = content;
+      const frameType = type === "reaction.added" ? "reaction" : "reaction_removed";
+      return { type: frameType, message_id: messageId, emoji, user_id: userId, log, seq };
+    }
+    case "attachment.added": {
+      const { messageId, attachmentId } = content;
+      return { type: "attachment", message_id: messageId, attachment_id: attachmentId, log, seq };
+    }
+    case "message.deleted":
+      return { type: "message_deleted", message_id: content.messageId, user_id: content.userId, log, seq };
+    case "group.changed": {
+      const { type: _, ...change } = content;
+      return { type: "group", ...(toSnakeKeys(change) as object), log, seq };
+    }
+    case "contact.added":
+      return { type: "contact", action: "added", user_id: content.userId, log, seq };
+    case "block.changed":
+      return {
+        type: "block",
+        action: content.isBlocked ? "added" : "removed",
+        user_id: content.userId,
+        log,
+        seq,
+      };
   }
 }
 
