@@ -12,15 +12,29 @@ export interface RestRoute {
   path: string;
   /** Scalar fields (snake_case) read from the query string, else from the body. With GET, all are. */
   query?: readonly string[];
+  /** Fields (snake_case) read from request headers: `{ filename: "X-Filename" }`. */
+  headers?: Readonly<Record<string, string>>;
+  /** An array field (snake_case) that may also be the whole JSON body. */
+  wholeBody?: string;
+  /** Largest JSON body in bytes, where the usual 4 MiB are too few. */
+  maxBodyBytes?: number;
+  /** A download that answers bytes, with this media type, for example `application/octet-stream`. */
+  bytes?: string;
 }
 
+/**
+ * How a procedure is called. `upload`: the request's raw body in, JSON out; `download`: bytes, a
+ * stream or JSON out. These two are on REST alone.
+ */
+export type ProcedureKind = "query" | "mutation" | "subscription" | "upload" | "download";
+
 export interface Procedure {
-  kind: "query" | "mutation" | "subscription";
+  kind: ProcedureKind;
   access: Access;
   limit: RateClass;
   summary: string;
   input: z.ZodObject;
-  /** A subscription's output is the type of each event. */
+  /** A subscription's output is the type of each event; a download's is its JSON answer, `z.never()` without one. */
   output: z.ZodType;
   rest?: RestRoute;
   /** Honours `Idempotency-Key`. */

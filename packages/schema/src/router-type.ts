@@ -29,11 +29,14 @@ type ProcedureType<P extends Procedure> = P["kind"] extends "query"
         meta: object;
       }>;
 
+/** Uploads and downloads are on REST alone. */
+type NameOnTrpc<P, Name> = P extends { kind: "upload" | "download" } ? never : Name;
+
 type RouterRecord = {
   [Area in keyof Contract]: {
-    [Name in keyof Contract[Area]]: Contract[Area][Name] extends Procedure
-      ? ProcedureType<Contract[Area][Name]>
-      : never;
+    [
+      Name in keyof Contract[Area] as NameOnTrpc<Contract[Area][Name], Name>
+    ]: Contract[Area][Name] extends Procedure ? ProcedureType<Contract[Area][Name]> : never;
   };
 };
 

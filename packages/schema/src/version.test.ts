@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "33ab576b92b5d719f41949c87a615f1f11744516323bea55a4d937be2b9c5b55",
+  1: "0a830609a3d8668c1b25eb7262f8bb9426ac36393d61fa81895e38651f654366",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

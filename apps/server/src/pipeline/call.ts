@@ -31,6 +31,43 @@ export interface Call<C extends Caller | null = Caller> {
   signal?: AbortSignal;
 }
 
+/** The raw bytes of an upload as they arrive; to be read once. */
+export interface UploadBody extends AsyncIterable<Uint8Array> {
+  /** `Content-Length`, where the client sent one. */
+  announcedBytes: number | undefined;
+}
+
+/** One call of an upload. */
+export interface UploadCall<C extends Caller | null = Caller> extends Call<C> {
+  body: UploadBody;
+}
+
+/** Bytes from `start` up to and with `end`. */
+export interface ByteRange {
+  start: number;
+  end: number;
+}
+
+/** What a download answers. */
+export type DownloadAnswer<Output> =
+  | {
+      /** Bytes that never change under their `etag`. The door answers ranges and conditions. */
+      kind: "bytes";
+      contentType: string;
+      filename: string | null;
+      sizeBytes: number;
+      etag: string;
+      open: (range: ByteRange, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+    }
+  | {
+      /** Written as it is made: JSON in snake_case, or whatever the type says. */
+      kind: "stream";
+      contentType: string;
+      filename: string | null;
+      open: (signal: AbortSignal) => AsyncIterable<Uint8Array | string>;
+    }
+  | { kind: "json"; value: Output };
+
 /** What a subscription needs of its transport. */
 export interface SubscriberSocket {
   connectionId: string;
@@ -46,11 +83,13 @@ type CallerOf<P extends Procedure> = P["access"] extends "public"
     : Caller;
 
 type Handler<P extends Procedure> = (
-  call: Call<CallerOf<P>>,
+  call: P["kind"] extends "upload" ? UploadCall<CallerOf<P>> : Call<CallerOf<P>>,
   input: z.output<P["input"]>,
 ) => P["kind"] extends "subscription"
   ? AsyncIterable<z.output<P["output"]>, void>
-  : Promise<z.output<P["output"]>>;
+  : P["kind"] extends "download"
+    ? Promise<DownloadAnswer<z.output<P["output"]>>>
+    : Promise<z.output<P["output"]>>;
 
 /** The procedures of one area, exactly as the contract has them. */
 export type Handlers<Area extends keyof Contract> = {

@@ -6,7 +6,7 @@ import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { authenticate } from "../modules/accounts/authenticate.ts";
 import { handlers } from "../modules/handlers.ts";
-import type { Call, Caller, SubscriberSocket } from "./call.ts";
+import type { Call, Caller, DownloadAnswer, SubscriberSocket, UploadBody, UploadCall } from "./call.ts";
 import { requireWithinLimit } from "./limits.ts";
 
 /** What a door knows of a call before the pipeline has seen it. */
@@ -21,9 +21,12 @@ export interface Request {
   idempotencyKey?: string | undefined;
   socket?: SubscriberSocket | undefined;
   signal?: AbortSignal | undefined;
+  /** The raw bytes of an upload. */
+  body?: UploadBody | undefined;
 }
 
-type AnyHandler = (call: Call<Caller | null>, input: unknown) => Promise<unknown> | AsyncIterable<unknown>;
+type AnyCall = Call<Caller | null> & Partial<Pick<UploadCall, "body">>;
+type AnyHandler = (call: AnyCall, input: unknown) => Promise<unknown> | AsyncIterable<unknown>;
 
 /** The one way into a procedure: authenticate → limit → parse → service. Errors are mapped by the door. */
 export async function runProcedure(app: App, request: Request): Promise<unknown> {
@@ -31,13 +34,19 @@ export async function runProcedure(app: App, request: Request): Promise<unknown>
   const caller = await requireAccess(app, procedure, request);
   await limit(app, procedure, { caller, address: request.address });
   const input = parseInput(procedure.input, request.rawInput);
-  const call: Call<Caller | null> = { app, caller, log: request.log, address: request.address };
+  const call: AnyCall = { app, caller, log: request.log, address: request.address };
+  if (request.body) call.body = request.body;
   if (request.socket) call.socket = request.socket;
   if (request.signal) call.signal = request.signal;
   if (procedure.creates && request.idempotencyKey) {
     call.idempotency = { key: request.idempotencyKey, requestHash: hashRequest(request, input) };
   }
   return handler(call, input);
+}
+
+/** The same for a procedure whose kind is `download`: `handlers.ts` proves that it answers one. */
+export async function runDownload(app: App, request: Request): Promise<DownloadAnswer<unknown>> {
+  return (await runProcedure(app, request)) as DownloadAnswer<unknown>;
 }
 
 /** Narrowing the caller by the contract's `access` is what `requireAccess` does; the types cannot follow it. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Config } from "../config.ts";
 
 const allowedMethods = "GET, POST, PUT, PATCH, DELETE, OPTIONS";
-const exposedHeaders = "X-Request-ID, Retry-After, Content-Disposition";
+const exposedHeaders = "X-Request-ID, Retry-After, Content-Disposition, Content-Range, ETag";
 const maxAgeSecs = "86400";
 
 export function isOriginAllowed(config: Config, origin: string): boolean {

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from "node:stream";
 import { WebSocketServer, type WebSocket } from "ws";
 import type { App } from "../app.ts";
+import { startBodyDeadline } from "./body-deadline.ts";
 import { handleCors, isOriginAllowed } from "./cors.ts";
 import { requestIdOf, targetOf } from "./http-context.ts";
 import { createOperationsDoor } from "./operations-door.ts";
@@ -12,7 +13,6 @@ import { createTrpcRouter } from "./trpc/trpc-router.ts";
 import { createWsDoor, wsPath } from "./ws/ws-door.ts";
 
 const maxWsFrameBytes = 65_536;
-const requestTimeoutMs = 30_000;
 const headersTimeoutMs = 10_000;
 const keepAliveMs = 65_000;
 
@@ -31,6 +31,7 @@ export function createHttpServer(app: App): HttpServer {
     trpc: createTrpcHttpDoor(app, router),
   };
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    startBodyDeadline(request, response);
     response.setHeader("x-request-id", requestIdOf(request));
     if (handleCors(app.config, request, response)) return;
     const path = targetOf(request)?.pathname ?? "";
@@ -38,7 +39,8 @@ export function createHttpServer(app: App): HttpServer {
     else if (!(await doors.operations(request, response, path))) await doors.rest(request, response);
   };
   const server = createServer(
-    { requestTimeout: requestTimeoutMs, headersTimeout: headersTimeoutMs, keepAliveTimeout: keepAliveMs },
+    // Bodies have a deadline of their own, which uploads may exceed.
+    { requestTimeout: 0, headersTimeout: headersTimeoutMs, keepAliveTimeout: keepAliveMs },
     (request, response) => {
       handle(request, response).catch((error: unknown) => {
         app.log.error({ err: error }, "answering a request failed");

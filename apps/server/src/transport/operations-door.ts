@@ -4,7 +4,7 @@ import { sql } from "kysely";
 import type { App } from "../app.ts";
 import { serveDocs } from "./rest/docs-page.ts";
 import { createOpenApi } from "./rest/openapi.ts";
-import { sendJson } from "./rest/rest-door.ts";
+import { sendJson } from "./rest/send-json.ts";
 
 const databaseTimeoutMs = 2_000;
 

@@ -1,14 +1,20 @@
 import type { IncomingMessage } from "node:http";
 import { AppError } from "../../errors.ts";
+import type { UploadBody } from "../../pipeline/call.ts";
+import { liftBodyDeadline } from "../body-deadline.ts";
 
 /** Largest JSON body in bytes: a sealed message for 1024 devices fits. */
 export const maxJsonBytes = 4 * 1_048_576;
 /** No input of the contract is half as deep. */
 const maxNesting = 16;
+/** How long a client may send nothing. */
+const maxStallMs = 30_000;
+/** Slower than this, after the first seconds, holds a connection for nothing. */
+const minBytesPerMs = 4;
 
 /** Reads a JSON body; undefined for an empty one. Throws `PAYLOAD_TOO_LARGE` or `VALIDATION_FAILED`. */
-export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
-  const bytes = await readBytes(request, maxJsonBytes);
+export async function readJsonBody(request: IncomingMessage, maxBytes = maxJsonBytes): Promise<unknown> {
+  const bytes = await readBytes(request, maxBytes);
   if (bytes.length === 0) return undefined;
   let body: unknown;
   try {
@@ -18,6 +24,18 @@ export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
   }
   if (isDeeperThan(body, maxNesting)) throw refuseBody("The body nests too deep");
   return body;
+}
+
+/**
+ * The raw body, read no faster than it is taken. It may take long, but not stall and not trickle:
+ * then reading throws `REQUEST_TIMEOUT`. Time that the reader takes does not count.
+ */
+export function openUpload(request: IncomingMessage): UploadBody {
+  const announced = request.headers["content-length"];
+  return {
+    announcedBytes: announced === undefined ? undefined : Number(announced),
+    [Symbol.asyncIterator]: () => readPaced(request),
+  };
 }
 
 function refuseBody(msg: string): AppError {
@@ -33,13 +51,50 @@ function isDeeperThan(value: unknown, levels: number): boolean {
 
 async function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw new AppError("PAYLOAD_TOO_LARGE");
-  const chunks: Buffer[] = [];
+  const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request) {
-    const bytes = chunk as Buffer;
+  for await (const bytes of maxBytes > maxJsonBytes ? readPaced(request) : readChunks(request)) {
     length += bytes.length;
     if (length > maxBytes) throw new AppError("PAYLOAD_TOO_LARGE");
     chunks.push(bytes);
   }
-  return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
+  return Buffer.concat(chunks);
+}
+
+/** The request itself is left open, so that a refusal can still be answered. */
+function readChunks(request: IncomingMessage): AsyncIterableIterator<Buffer> {
+  return request.iterator({ destroyOnReturn: false });
+}
+
+async function* readPaced(request: IncomingMessage): AsyncGenerator<Uint8Array, void> {
+  liftBodyDeadline(request);
+  const chunks = readChunks(request);
+  let receivedBytes = 0;
+  let waitedMs = 0;
+  try {
+    for (;;) {
+      const askedAt = performance.now();
+      const allowedMs = Math.min(maxStallMs, maxStallMs + receivedBytes / minBytesPerMs - waitedMs);
+      const next = await within(chunks.next(), allowedMs);
+      waitedMs += performance.now() - askedAt;
+      if (next.done) return;
+      receivedBytes += next.value.length;
+      yield next.value;
+    }
+  } finally {
+    // Not awaited: after a stall this would wait for the very chunk that does not come.
+    void chunks.return?.();
+  }
+}
+
+async function within<T>(promise: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new AppError("REQUEST_TIMEOUT")), ms);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

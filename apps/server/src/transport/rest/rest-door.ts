@@ -3,12 +3,18 @@ import { toSnakeKeys } from "@sotto/schema";
 import type { App } from "../../app.ts";
 import { AppError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
-import { runProcedure } from "../../pipeline/run-procedure.ts";
+import { runDownload, runProcedure, type Request } from "../../pipeline/run-procedure.ts";
 import { addressOf, bearerTokenOf, requestIdOf, targetOf } from "../http-context.ts";
-import { readJsonBody } from "./body.ts";
+import { openUpload, readJsonBody } from "./body.ts";
+import { sendDownload } from "./download.ts";
 import { joinInput } from "./input.ts";
 import { toRestError, type RestError } from "./rest-errors.ts";
 import { createRouteTable, type Route } from "./routes.ts";
+import { sendJson } from "./send-json.ts";
+
+const lingerMs = 1_000;
+/** For the metrics alone: nginx's number for a client that closed the connection. */
+const clientGoneStatus = 499;
 
 type Door = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
@@ -30,12 +36,16 @@ export function createRestDoor(app: App): Door {
         throw new AppError("METHOD_NOT_ALLOWED");
       }
       route = match.route;
-      const answer = await callRoute(app, request, { ...match, target, log });
-      sendJson(response, 200, toSnakeKeys(answer));
+      const call = await readCall(request, { ...match, target, log });
+      if (route.procedure.kind === "download") {
+        await sendDownload(request, response, await runDownload(app, call));
+      } else sendJson(response, 200, toSnakeKeys(await runProcedure(app, call)));
     } catch (error) {
-      answerError(response, toRestError(error, route), { error, log });
-      if (!request.complete) endUnread(request, response);
+      // Nobody is left to be told.
+      if (error === request.errored) response.statusCode = clientGoneStatus;
+      else answerError(response, toRestError(error, route), { error, log });
     }
+    if (!request.complete) endUnread(request, response);
     const procedure = route ? `${route.area}.${route.name}` : "none";
     const seconds = (performance.now() - startedAt) / 1000;
     app.metrics.calls.observe({ procedure, door: "rest", outcome: String(response.statusCode) }, seconds);
@@ -43,33 +53,35 @@ export function createRestDoor(app: App): Door {
   };
 }
 
-async function callRoute(
-  app: App,
+/** Reads of a request what the pipeline needs of it. */
+async function readCall(
   request: IncomingMessage,
   matched: { route: Route; target: URL; params: Record<string, string | undefined>; log: Log },
-): Promise<unknown> {
+): Promise<Request> {
   const { route, target, params, log } = matched;
-  const idempotencyKey = request.headers["idempotency-key"];
-  if (idempotencyKey !== undefined && !/^[\x21-\x7e]{1,255}$/.test(String(idempotencyKey))) {
-    throw new AppError("VALIDATION_FAILED", {
-      issues: [
-        {
-          loc: ["header", "idempotency-key"],
-          msg: "1 to 255 visible ASCII characters",
-          type: "invalid_format",
-        },
-      ],
-    });
-  }
-  const body = route.rest.method === "GET" ? undefined : await readJsonBody(request);
-  return runProcedure(app, {
+  const { headers } = request;
+  const idempotencyKey = readIdempotencyKey(request);
+  const isUpload = route.procedure.kind === "upload";
+  const hasJson = !isUpload && route.rest.method !== "GET";
+  const body = hasJson ? await readJsonBody(request, route.rest.maxBodyBytes) : undefined;
+  return {
     area: route.area,
     name: route.name,
-    rawInput: joinInput(route, { params, query: target.searchParams, body }),
+    rawInput: joinInput(route, { params, query: target.searchParams, headers, body }),
     token: bearerTokenOf(request),
     address: addressOf(request),
     log,
-    idempotencyKey: idempotencyKey === undefined ? undefined : String(idempotencyKey),
+    idempotencyKey,
+    body: isUpload ? openUpload(request) : undefined,
+  };
+}
+
+function readIdempotencyKey(request: IncomingMessage): string | undefined {
+  const key = request.headers["idempotency-key"];
+  if (key === undefined || /^[\x21-\x7e]{1,255}$/.test(String(key))) return key?.toString();
+  const loc = ["header", "idempotency-key"];
+  throw new AppError("VALIDATION_FAILED", {
+    issues: [{ loc, msg: "1 to 255 visible ASCII characters", type: "invalid_format" }],
   });
 }
 
@@ -83,18 +95,15 @@ function answerError(response: ServerResponse, answer: RestError, cause: { error
   sendJson(response, answer.status, { detail: answer.detail });
 }
 
-export function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  const text = JSON.stringify(body);
-  response.writeHead(status, {
-    "content-type": "application/json; charset=utf-8",
-    "content-length": Buffer.byteLength(text),
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-  });
-  response.end(text);
-}
-
-/** The rest of a refused body is not read: the connection ends once the answer is out. */
+/**
+ * The rest of a body that nobody reads is thrown away for a moment, so that a client that is still
+ * sending gets to read the answer; then the connection ends.
+ */
 function endUnread(request: IncomingMessage, response: ServerResponse): void {
-  response.once("finish", () => request.destroy());
+  const linger = (): void => {
+    const timer = setTimeout(() => request.destroy(), lingerMs);
+    request.once("close", () => clearTimeout(timer));
+  };
+  if (response.writableFinished) linger();
+  else response.once("finish", linger);
 }

@@ -33,6 +33,8 @@ function listIssues(error: AppError, route: Route | undefined): unknown[] {
   return details.issues.map(({ loc, msg, type }) => {
     const [field, ...rest] = loc;
     const location = route?.fields.find(({ name }) => name === field)?.location;
+    const header = location === "header" && route?.rest.headers?.[toSnake(String(field))];
+    if (header) return { loc: ["header", header.toLowerCase()], msg, type };
     const named = loc.map((part) => (typeof part === "string" ? toSnake(part) : part));
     // The door's own findings, on the whole body or on a header, say themselves where they stand.
     const isPlaced =

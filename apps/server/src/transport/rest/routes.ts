@@ -3,7 +3,7 @@ import createRouter from "find-my-way";
 import { z } from "zod";
 
 /** Where a field of a request stands, as validation errors name it. */
-export type FieldLocation = "path" | "query" | "body";
+export type FieldLocation = "path" | "query" | "header" | "body";
 
 type Scalar = "number" | "boolean" | "string";
 
@@ -29,14 +29,18 @@ export function listRoutes(): Route[] {
 
 function listFields(procedure: Procedure, rest: RestRoute): Route["fields"] {
   const inPath = new Set([...rest.path.matchAll(/\{(\w+)\}/g)].map(([, key = ""]) => toCamel(key)));
-  return Object.entries(procedure.input.shape).map(([name, schema]) => {
-    const isInQuery = rest.method === "GET" || rest.query?.includes(toSnake(name));
-    return {
-      name,
-      location: inPath.has(name) ? "path" : isInQuery ? "query" : "body",
-      scalar: scalarOf(schema),
-    };
-  });
+  // An upload's body is its bytes.
+  const isQueryOnly = rest.method === "GET" || procedure.kind === "upload";
+  const locate = (name: string): FieldLocation => {
+    if (inPath.has(name)) return "path";
+    if (rest.headers?.[toSnake(name)]) return "header";
+    return isQueryOnly || rest.query?.includes(toSnake(name)) ? "query" : "body";
+  };
+  return Object.entries(procedure.input.shape).map(([name, schema]) => ({
+    name,
+    location: locate(name),
+    scalar: scalarOf(schema),
+  }));
 }
 
 /** What a string of a path or a query is to be read as. */
@@ -66,10 +70,12 @@ export function createRouteTable(): RouteTable {
     router.on(route.rest.method, route.rest.path.replace(/\{(\w+)\}/g, ":$1"), () => {}, route);
   }
   const find: RouteTable["find"] = (method, path) => {
-    const known = methods.find((candidate) => candidate === method);
+    const known = method === "HEAD" ? "GET" : methods.find((candidate) => candidate === method);
     const match = known && router.find(known, path);
     if (!match) return undefined;
     const route: Route | null = match.store;
+    // Of all answers only that of a download may be too large to ask for unseen.
+    if (method === "HEAD" && route?.procedure.kind !== "download") return undefined;
     // `/keys/` names no user: it is another path than `/keys/{user_id}`.
     const isWhole = Object.values(match.params).every((param) => param !== "");
     return route && isWhole ? { route, params: match.params } : undefined;

@@ -27,10 +27,12 @@ export function createTrpcRouter(app: App) {
     area,
     t.router(
       Object.fromEntries(
-        Object.entries(procedures).map(([name, procedure]: [string, Procedure]) => [
-          name,
-          buildProcedure(app, { area, name, kind: procedure.kind }),
-        ]),
+        Object.entries(procedures)
+          .filter(([, { kind }]: [string, Procedure]) => kind !== "upload" && kind !== "download")
+          .map(([name, procedure]: [string, Procedure]) => [
+            name,
+            buildProcedure(app, { area, name, kind: procedure.kind }),
+          ]),
       ),
     ),
   ]);
