@@ -15,6 +15,8 @@ const secrets = {
   authorization: "s3cret",
   phone: "s3cret",
   otp: "s3cret",
+  pin: "s3cret",
+  currentPin: "s3cret",
   code_hash: "s3cret",
   ciphertext: "s3cret",
   wrap: "s3cret",

@@ -9,6 +9,8 @@ const secretKeys = [
   "authorization",
   "phone",
   "otp",
+  "pin",
+  "currentPin",
   "code_hash",
   "ciphertext",
   "wrap",

@@ -60,6 +60,15 @@ export const errors = {
     rest: "object",
     details: retryAfter,
   },
+  /** The code was right and is still good: the same call again, with the PIN. */
+  PIN_REQUIRED: { status: 403, detail: "The PIN is needed", retry: "after_change", rest: "object" },
+  PIN_INVALID: {
+    status: 403,
+    detail: "Wrong PIN",
+    retry: "after_change",
+    rest: "object",
+    details: z.object({ attemptsLeft: z.int().min(0).describe("Until the next lock") }),
+  },
   OTP_NOT_SENT: { status: 503, detail: "The code could not be sent", retry: "later" },
 
   DEVICE_NOT_FOUND: { status: 404, detail: "Device not found", retry: "never" },

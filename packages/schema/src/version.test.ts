@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "0a830609a3d8668c1b25eb7262f8bb9426ac36393d61fa81895e38651f654366",
+  1: "856ed31b80a1ef4f8723b16161d286ed202b23c59cb5691abcbc5eab2596affa",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

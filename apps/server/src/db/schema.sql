@@ -135,6 +135,19 @@ create table positions (
   constraint positions_pkey PRIMARY KEY (user_id, device_id, log_id)
 );
 
+create table registration_pins (
+  user_id uuid not null,
+  salt bytea not null,
+  hash bytea not null,
+  seen_at timestamp with time zone not null,
+  failures integer not null default 0,
+  level integer not null default 0,
+  locked_until timestamp with time zone,
+  constraint registration_pins_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
+  constraint registration_pins_pkey PRIMARY KEY (user_id)
+);
+comment on table registration_pins is 'failures, level and locked_until: of tries with a token; tries at sign-in count in otp_locks';
+
 create table session_devices (
   session_id uuid not null,
   user_id uuid not null,

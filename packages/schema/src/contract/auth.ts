@@ -29,4 +29,28 @@ export const authProcedures = {
     output: ok,
     rest: { method: "POST", path: "/auth/logout" },
   },
+  getPin: {
+    kind: "query",
+    access: "user",
+    limit: "general",
+    summary: "Whether a registration PIN is set",
+    ...auth.getPin,
+    rest: { method: "GET", path: "/auth/pin" },
+  },
+  setPin: {
+    kind: "mutation",
+    access: "user",
+    limit: "otp",
+    summary: "Set or change the registration PIN",
+    ...auth.setPin,
+    rest: { method: "PUT", path: "/auth/pin" },
+  },
+  removePin: {
+    kind: "mutation",
+    access: "user",
+    limit: "otp",
+    summary: "Remove the registration PIN",
+    ...auth.removePin,
+    rest: { method: "DELETE", path: "/auth/pin" },
+  },
 } as const satisfies Procedures;

@@ -1,8 +1,11 @@
 import * as z from "zod";
-import { text } from "../primitives.ts";
+import { ok, text } from "../primitives.ts";
 
 /** E.164 with a leading `+`; anything else is refused with `INVALID_PHONE`. */
 const phone = z.string().max(64);
+
+/** The registration PIN, which sign-in asks for beside the code. */
+const pin = text(64).min(4);
 
 export const requestOtp = {
   input: z.object({ phone }),
@@ -22,6 +25,24 @@ export const verifyOtp = {
     sessionId: z.string().max(64).nullish(),
     /** The user's display name; set at the first verification. */
     name: text(128).nullish(),
+    /** Where the user has set one: without it `PIN_REQUIRED`, and the code stays good. */
+    pin: pin.nullish(),
   }),
   output: z.object({ accessToken: z.string(), tokenType: z.literal("bearer") }),
+};
+
+export const getPin = {
+  input: z.object({}),
+  output: z.object({ isSet: z.boolean() }),
+};
+
+export const setPin = {
+  /** `currentPin` is needed where a PIN is set. */
+  input: z.object({ pin, currentPin: pin.nullish() }),
+  output: ok,
+};
+
+export const removePin = {
+  input: z.object({ currentPin: pin.nullish() }),
+  output: ok,
 };

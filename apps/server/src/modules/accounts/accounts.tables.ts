@@ -1,4 +1,5 @@
 import type { DeviceId, UserId } from "@sotto/schema";
+import type { Generated } from "kysely";
 
 /** Why a session ended: logged out, or one of its devices was removed. */
 export type SessionEnd = "token" | "device_removed";
@@ -47,10 +48,22 @@ interface SessionDeviceTable {
   device_id: DeviceId;
 }
 
+interface RegistrationPinTable {
+  user_id: UserId;
+  salt: Buffer;
+  hash: Buffer;
+  /** When a token of the user was last used, to the day. */
+  seen_at: Date;
+  failures: Generated<number>;
+  level: Generated<number>;
+  locked_until: Date | null;
+}
+
 export interface AccountTables {
   users: UserTable;
   otp_challenges: OtpChallengeTable;
   otp_locks: OtpLockTable;
   sessions: SessionTable;
   session_devices: SessionDeviceTable;
+  registration_pins: RegistrationPinTable;
 }

@@ -24,8 +24,14 @@ export function insertSession(
 export function findSession(db: Db | Tx, id: SessionId) {
   return db
     .selectFrom("sessions")
-    .select(["user_id", "device_id", "end_reason"])
-    .where("id", "=", id)
+    .leftJoin("registration_pins", "registration_pins.user_id", "sessions.user_id")
+    .select([
+      "sessions.user_id",
+      "sessions.device_id",
+      "sessions.end_reason",
+      "registration_pins.seen_at as pin_seen_at",
+    ])
+    .where("sessions.id", "=", id)
     .executeTakeFirst();
 }
 
