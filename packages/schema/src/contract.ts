@@ -1,4 +1,6 @@
 import { authProcedures } from "./contract/auth.ts";
+import { blocksProcedures } from "./contract/blocks.ts";
+import { contactsProcedures } from "./contract/contacts.ts";
 import { conversationsProcedures } from "./contract/conversations.ts";
 import { keysProcedures } from "./contract/keys.ts";
 import { messagesProcedures } from "./contract/messages.ts";
@@ -13,6 +15,8 @@ import type { ContractTable } from "./procedure.ts";
 export const contract = {
   auth: authProcedures,
   keys: keysProcedures,
+  contacts: contactsProcedures,
+  blocks: blocksProcedures,
   presence: presenceProcedures,
   conversations: conversationsProcedures,
   messages: messagesProcedures,

@@ -10,6 +10,8 @@ export * from "./router-type.ts";
 export * from "./sealed.ts";
 export * from "./strict-cbor.ts";
 export * from "./version.ts";
+export type { Block } from "./domains/blocks.ts";
+export type { Contact } from "./domains/contacts.ts";
 export { maxPublicKeyChars, type Device } from "./domains/keys.ts";
 export {
   maxCiphertextBytes,

@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "856ed31b80a1ef4f8723b16161d286ed202b23c59cb5691abcbc5eab2596affa",
+  1: "858d9740ed25411579bd572de14257745d1c47c1112622c3c8142f5532041219",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>
