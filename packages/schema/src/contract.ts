@@ -1,7 +1,8 @@
+import { auditProcedures } from "./contract/audit.ts";
 import { authProcedures } from "./contract/auth.ts";
-import { blocksProcedures } from "./contract/blocks.ts";
-import { contactsProcedures } from "./contract/contacts.ts";
 import { conversationsProcedures } from "./contract/conversations.ts";
+import { groupsProcedures } from "./contract/groups.ts";
+import { invitesProcedures } from "./contract/invites.ts";
 import { keysProcedures } from "./contract/keys.ts";
 import { messagesProcedures } from "./contract/messages.ts";
 import { presenceProcedures } from "./contract/presence.ts";
@@ -15,11 +16,12 @@ import type { ContractTable } from "./procedure.ts";
 export const contract = {
   auth: authProcedures,
   keys: keysProcedures,
-  contacts: contactsProcedures,
-  blocks: blocksProcedures,
   presence: presenceProcedures,
   conversations: conversationsProcedures,
   messages: messagesProcedures,
+  groups: groupsProcedures,
+  invites: invitesProcedures,
+  audit: auditProcedures,
   sync: syncProcedures,
 } as const satisfies ContractTable;
 

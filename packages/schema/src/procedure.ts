@@ -3,11 +3,8 @@ import type * as z from "zod";
 /** `public`: nobody need be signed in; `user`: a user's token; `device`: a token that published a device. */
 export type Access = "public" | "user" | "device";
 
-/**
- * Which limits count the call: `RATE_LIMIT_PER_MINUTE` for `general`; `keys` and `contact` have one of their own
- * beside it, the others instead of it.
- */
-export type RateClass = "otp" | "general" | "message" | "sync" | "signal" | "keys" | "contact";
+/** Which limit counts the call: `RATE_LIMIT_PER_MINUTE` for `general`, quotas of their own for the others. */
+export type RateClass = "otp" | "general" | "message" | "sync";
 
 export interface RestRoute {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -15,6 +12,8 @@ export interface RestRoute {
   path: string;
   /** Scalar fields (snake_case) read from the query string, else from the body. With GET, all are. */
   query?: readonly string[];
+  /** Scalar fields of the body that the query string may hold instead; faults in them are the body's. */
+  alsoQuery?: readonly string[];
   /** Fields (snake_case) read from request headers: `{ filename: "X-Filename" }`. */
   headers?: Readonly<Record<string, string>>;
   /** An array field (snake_case) that may also be the whole JSON body. */

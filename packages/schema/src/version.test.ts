@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "858d9740ed25411579bd572de14257745d1c47c1112622c3c8142f5532041219",
+  1: "44b3513c9fb507ee84bd01c01f4a5c73b145d1fba184ae2ecc2734c550093b80",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

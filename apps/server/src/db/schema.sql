@@ -16,32 +16,15 @@ create table account_logs (
   constraint account_logs_pkey PRIMARY KEY (user_id)
 );
 
-create table blocks (
-  user_id uuid not null,
-  blocked_user_id uuid not null,
+create table audit_rows (
+  conversation_id uuid not null,
+  id uuid not null,
+  action text not null,
+  actor_user_id uuid not null,
+  target_user_id uuid,
+  message_id uuid,
   created_at timestamp with time zone not null,
-  constraint blocks_check CHECK ((user_id <> blocked_user_id)),
-  constraint blocks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
-  constraint blocks_pkey PRIMARY KEY (user_id, blocked_user_id)
-);
-
-create table contact_lookups (
-  user_id uuid not null,
-  number_hash bytea not null,
-  asked_at timestamp with time zone not null,
-  constraint contact_lookups_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
-  constraint contact_lookups_pkey PRIMARY KEY (user_id, number_hash)
-);
-CREATE INDEX contact_lookups_by_time ON contact_lookups USING btree (asked_at);
-comment on table contact_lookups is 'the numbers that a user asked for within a day, hashed: they are limited, also those that nobody has';
-
-create table contacts (
-  user_id uuid not null,
-  contact_user_id uuid not null,
-  created_at timestamp with time zone not null,
-  constraint contacts_check CHECK ((user_id <> contact_user_id)),
-  constraint contacts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
-  constraint contacts_pkey PRIMARY KEY (user_id, contact_user_id)
+  constraint audit_rows_pkey PRIMARY KEY (conversation_id, id)
 );
 
 create table conversation_entries (
@@ -58,9 +41,13 @@ create table conversation_members (
   from_seq bigint not null,
   to_seq bigint,
   joined_at timestamp with time zone not null,
+  role text not null default 'member'::text,
+  constraint conversation_members_role_check CHECK ((role = ANY (ARRAY['owner'::text, 'admin'::text, 'member'::text]))),
   constraint conversation_members_pkey PRIMARY KEY (conversation_id, user_id, from_seq)
 );
 CREATE INDEX conversation_members_by_user ON conversation_members USING btree (user_id, conversation_id);
+CREATE UNIQUE INDEX conversation_members_one_owner ON conversation_members USING btree (conversation_id) WHERE ((to_seq IS NULL) AND (role = 'owner'::text));
+CREATE UNIQUE INDEX conversation_members_present ON conversation_members USING btree (conversation_id, user_id) WHERE (to_seq IS NULL);
 
 create table conversations (
   id uuid not null,
@@ -75,15 +62,15 @@ create table conversations (
   last_entry_at timestamp with time zone,
   archived_at timestamp with time zone,
   roster_seq bigint not null default 0,
-  blocked_by_a boolean not null default false,
-  blocked_by_b boolean not null default false,
+  avatar_url text,
+  avatar_blob_id uuid,
   constraint conversations_check CHECK ((is_group OR (user_a < user_b))),
+  constraint conversations_check1 CHECK (((avatar_url IS NULL) OR (avatar_blob_id IS NULL))),
   constraint conversations_pkey PRIMARY KEY (id)
 );
 CREATE UNIQUE INDEX conversations_by_pair ON conversations USING btree (user_a, user_b) WHERE (NOT is_group);
 comment on column conversations.roster_version is 'raised when a member adds, replaces or removes a device, so that a send sealed for the old devices stores nothing';
 comment on column conversations.roster_seq is 'number of the last entry that changed the members: what was looked up of them is good as long as it is the same';
-comment on column conversations.blocked_by_a is 'user_a has blocked user_b; set in the transaction of the block';
 
 create table devices (
   user_id uuid not null,
@@ -98,6 +85,20 @@ create table devices (
   constraint devices_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
   constraint devices_pkey PRIMARY KEY (user_id, device_id)
 );
+
+create table group_invites (
+  conversation_id uuid not null,
+  code text not null,
+  created_by uuid not null,
+  created_at timestamp with time zone not null,
+  expires_at timestamp with time zone,
+  max_uses integer not null,
+  uses integer not null default 0,
+  constraint group_invites_check CHECK (((uses >= 0) AND ((max_uses = 0) OR (uses <= max_uses)))),
+  constraint group_invites_pkey PRIMARY KEY (conversation_id, code)
+);
+CREATE UNIQUE INDEX group_invites_by_code ON group_invites USING btree (code);
+comment on column group_invites.max_uses is '0: no limit';
 
 create table idempotency_keys (
   user_id uuid not null,

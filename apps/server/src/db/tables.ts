@@ -1,8 +1,8 @@
 import type { AccountTables } from "../modules/accounts/accounts.tables.ts";
-import type { BlockTables } from "../modules/blocks/blocks.tables.ts";
-import type { ContactTables } from "../modules/contacts/contacts.tables.ts";
+import type { AuditTables } from "../modules/audit/audit.tables.ts";
 import type { ConversationTables } from "../modules/conversations/conversations.tables.ts";
 import type { DeviceTables } from "../modules/devices/devices.tables.ts";
+import type { InviteTables } from "../modules/invites/invites.tables.ts";
 import type { MessageTables } from "../modules/messages/messages.tables.ts";
 import type { ReceiptTables } from "../modules/receipts/receipts.tables.ts";
 import type { LogTables } from "../modules/logs/logs.tables.ts";
@@ -14,6 +14,6 @@ export type Tables = AccountTables &
   MessageTables &
   ReceiptTables &
   LogTables &
-  ContactTables &
-  BlockTables &
-  IdempotencyTables;
+  IdempotencyTables &
+  InviteTables &
+  AuditTables;

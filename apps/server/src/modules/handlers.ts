@@ -1,9 +1,10 @@
 import type { AllHandlers } from "../pipeline/call.ts";
 import { accountsRouter } from "./accounts/accounts.router.ts";
-import { blocksRouter } from "./blocks/blocks.router.ts";
-import { contactsRouter } from "./contacts/contacts.router.ts";
+import { auditRouter } from "./audit/audit.router.ts";
 import { conversationsRouter } from "./conversations/conversations.router.ts";
 import { devicesRouter } from "./devices/devices.router.ts";
+import { groupsRouter } from "./groups/groups.router.ts";
+import { invitesRouter } from "./invites/invites.router.ts";
 import { messagesRouter } from "./messages/messages.router.ts";
 import { presenceRouter } from "./presence/presence.router.ts";
 import { syncRouter } from "./sync/sync.router.ts";
@@ -12,10 +13,11 @@ import { syncRouter } from "./sync/sync.router.ts";
 export const handlers: AllHandlers = {
   auth: accountsRouter,
   keys: devicesRouter,
-  contacts: contactsRouter,
-  blocks: blocksRouter,
   presence: presenceRouter,
   conversations: conversationsRouter,
   messages: messagesRouter,
+  groups: groupsRouter,
+  invites: invitesRouter,
+  audit: auditRouter,
   sync: syncRouter,
 };

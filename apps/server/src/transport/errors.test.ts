@@ -19,7 +19,7 @@ const samples: Partial<Record<ErrorCode, object>> = {
 };
 
 /** Statuses that tRPC has no name for, and what it gives instead. */
-const unnamedOnTrpc: Record<number, number> = { 416: 400 };
+const unnamedOnTrpc: Record<number, number> = { 410: 404, 416: 400 };
 
 /** The pairing of code and details is checked by the table's own schema below. */
 function sampleOf(code: ErrorCode): AppError {

@@ -1,9 +1,2 @@
 /** What other modules may ask about users. */
-export {
-  findLastSeen,
-  findUserByPhone,
-  holdUsers,
-  lockUser,
-  lockUsers,
-  updateLastSeen,
-} from "./users.queries.ts";
+export { findLastSeen, holdUsers, lockUser, updateLastSeen } from "./users.queries.ts";

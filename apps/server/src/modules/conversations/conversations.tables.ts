@@ -1,4 +1,4 @@
-import type { ConversationId, UserId } from "@sotto/schema";
+import type { ConversationId, GroupRole, UserId } from "@sotto/schema";
 import type { Generated } from "kysely";
 
 interface ConversationTable {
@@ -18,9 +18,9 @@ interface ConversationTable {
   /** The number of the last entry that changed the members. */
   roster_seq: Generated<number>;
   roster_version: Generated<number>;
-  /** Whether user_a has blocked user_b: set in the transaction of the block, under this row's lock. */
-  blocked_by_a: Generated<boolean>;
-  blocked_by_b: Generated<boolean>;
+  /** A group's avatar: at most one of the two. */
+  avatar_url: Generated<string | null>;
+  avatar_blob_id: Generated<string | null>;
 }
 
 interface ConversationMemberTable {
@@ -30,6 +30,7 @@ interface ConversationMemberTable {
   from_seq: number;
   to_seq: number | null;
   joined_at: Date;
+  role: Generated<GroupRole>;
 }
 
 export interface ConversationTables {

@@ -43,10 +43,6 @@ class World implements FeedSource, FeedSink {
     this.delivered.push(event);
   }
 
-  signal(signal: FeedEvent): void {
-    this.delivered.push(signal);
-  }
-
   room(): undefined {}
 
   fail(error: unknown): void {

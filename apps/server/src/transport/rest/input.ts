@@ -43,7 +43,7 @@ function findText(
       return text === undefined ? undefined : readHeaderText(String(text));
     }
     case "body":
-      return undefined;
+      return route.rest.alsoQuery?.includes(key) ? parts.query.getAll(key).at(-1) : undefined;
   }
 }
 

@@ -47,6 +47,9 @@ function describeParameters(route: Route): Json[] {
         schema: properties[key] ?? {},
       };
     });
+  for (const key of rest.alsoQuery ?? []) {
+    parameters.push({ name: key, in: "query", required: false, schema: properties[key] ?? {} });
+  }
   if (procedure.creates) {
     parameters.push({
       name: "Idempotency-Key",

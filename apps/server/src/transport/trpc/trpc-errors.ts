@@ -10,6 +10,8 @@ const trpcCodes: Record<number, TRPC_ERROR_CODE_KEY> = {
   405: "METHOD_NOT_SUPPORTED",
   408: "TIMEOUT",
   409: "CONFLICT",
+  // tRPC has no name for this either.
+  410: "NOT_FOUND",
   413: "PAYLOAD_TOO_LARGE",
   // tRPC has no name for it; downloads are on REST alone.
   416: "BAD_REQUEST",

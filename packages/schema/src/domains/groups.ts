@@ -1,0 +1,52 @@
+import * as z from "zod";
+import { conversationId, text, time, userId } from "../primitives.ts";
+
+/** Most members of a group. */
+export const maxGroupMembers = 1000;
+/** Most ids that one call adds; they may name somebody twice, or who is in already. */
+const maxAddedIds = 2000;
+
+export const groupRole = z.enum(["owner", "admin", "member"]);
+export type GroupRole = z.output<typeof groupRole>;
+
+const name = text(128).min(1);
+const memberUserIds = z.array(userId).max(maxAddedIds);
+const onGroup = { conversationId };
+
+export const create = {
+  input: z.object({ name, memberUserIds: memberUserIds.nullish() }),
+  output: z.object({ id: conversationId, name: z.string() }),
+};
+
+export const groupSummary = z.object({
+  id: conversationId,
+  name: z.string(),
+  memberCount: z.int().min(1),
+  lastMessageAt: time.nullable(),
+  /** The caller's own. */
+  role: groupRole,
+  archived: z.boolean(),
+});
+export type GroupSummary = z.output<typeof groupSummary>;
+export const list = { input: z.object({}), output: z.array(groupSummary) };
+
+export const groupMember = z.object({ userId, role: groupRole, joinedAt: time });
+export const group = z.object({
+  id: conversationId,
+  name: z.string(),
+  ownerUserId: userId,
+  archived: z.boolean(),
+  /** In the order in which they joined. */
+  members: z.array(groupMember),
+});
+export type Group = z.output<typeof group>;
+export const get = { input: z.object(onGroup), output: group };
+
+export const rename = { input: z.object({ ...onGroup, name }) };
+export const addMembers = { input: z.object({ ...onGroup, memberUserIds }) };
+export const removeMember = { input: z.object({ ...onGroup, userId }) };
+export const leave = { input: z.object(onGroup) };
+/** `role` is `admin` or `member`; anything else is refused with `ROLE_INVALID`. */
+export const setRole = { input: z.object({ ...onGroup, userId, role: z.string().max(64) }) };
+export const transferOwnership = { input: z.object({ ...onGroup, newOwnerUserId: userId }) };
+export const archive = { input: z.object({ ...onGroup, archived: z.boolean().default(true) }) };
