@@ -1,5 +1,6 @@
 import type { App } from "./app.ts";
 import { deleteExpiredChallenges } from "./modules/accounts/otp.service.ts";
+import { deleteOldLookups } from "./modules/contacts/lookups.service.ts";
 import { pruneAccountEntries } from "./modules/logs/logs.service.ts";
 import { deleteOldKeys } from "./pipeline/idempotency.queries.ts";
 
@@ -22,6 +23,7 @@ export async function runMaintenance(app: App): Promise<void> {
   const daysAgo = (days: number): Date => new Date(now.getTime() - days * dayMs);
   const before = daysAgo(app.config.LOG_RETENTION_DAYS);
   await deleteExpiredChallenges(app.db, now);
+  await deleteOldLookups(app.db, daysAgo(1));
   await deleteOldKeys(app.db, daysAgo(idempotencyDays));
   const pruned = await pruneAccountEntries(app.db, { before, liveSince: before, limit: batchSize });
   if (pruned > 0) app.log.info({ pruned }, "account entries pruned");

@@ -107,6 +107,8 @@ function listenToBus(app: App): void {
     switch (wake.kind) {
       case "entry":
         return publishEntry(app, wake);
+      case "signal":
+        return app.hub.signal(wake.signal, wake.audience);
       case "session_changed":
         return applySessionChange(app, wake);
       case "device_connected":

@@ -1,5 +1,7 @@
 import { auditProcedures } from "./contract/audit.ts";
 import { authProcedures } from "./contract/auth.ts";
+import { blocksProcedures } from "./contract/blocks.ts";
+import { contactsProcedures } from "./contract/contacts.ts";
 import { conversationsProcedures } from "./contract/conversations.ts";
 import { groupsProcedures } from "./contract/groups.ts";
 import { invitesProcedures } from "./contract/invites.ts";
@@ -16,6 +18,8 @@ import type { ContractTable } from "./procedure.ts";
 export const contract = {
   auth: authProcedures,
   keys: keysProcedures,
+  contacts: contactsProcedures,
+  blocks: blocksProcedures,
   presence: presenceProcedures,
   conversations: conversationsProcedures,
   messages: messagesProcedures,

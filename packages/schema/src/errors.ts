@@ -76,6 +76,15 @@ export const errors = {
   DEVICE_LIMIT_REACHED: { status: 409, detail: "Too many devices", retry: "after_change" },
   USER_NOT_FOUND: { status: 404, detail: "User not found", retry: "never" },
 
+  CONTACT_NOT_FOUND: { status: 404, detail: "Contact not found", retry: "never" },
+  CONTACT_SELF: { status: 400, detail: "Cannot add self", retry: "never" },
+  CONTACT_LIMIT_REACHED: { status: 409, detail: "Too many contacts", retry: "never" },
+  BLOCK_SELF: { status: 400, detail: "Cannot block self", retry: "never" },
+  BLOCK_LIMIT_REACHED: { status: 409, detail: "Too many blocks", retry: "after_change" },
+  /** The caller has blocked the recipient. */
+  RECIPIENT_BLOCKED: { status: 403, detail: "Recipient blocked", retry: "after_change" },
+  YOU_ARE_BLOCKED: { status: 403, detail: "You are blocked", retry: "after_change" },
+
   RECIPIENT_SELF: { status: 400, detail: "Cannot send to self", retry: "never" },
   RECIPIENT_ID_INVALID: { status: 400, detail: "Invalid recipient id", retry: "never" },
   RECIPIENT_NOT_FOUND: { status: 404, detail: "Recipient not found", retry: "never" },

@@ -77,14 +77,25 @@ export type AccountEvent = z.output<(typeof accountEvents)[number]>;
 export const entry = z.object({ log: logId, seq, at: time, event });
 export type Entry = z.output<typeof entry>;
 
+/** Somebody types, or has stopped; `conversationId` where the sender named it. Told once, without a number, and not stored. */
+export const typing = z.object({
+  type: z.literal("typing"),
+  from: userId,
+  isTyping: z.boolean(),
+  conversationId: conversationId.nullable(),
+});
+/** What is told to sockets and kept nowhere. */
+export type Signal = z.output<typeof typing>;
+
 /**
  * What `sync.subscribe` yields. `caught_up` comes once all logs are level with the server;
  * `resync_required` when entries up to `prunedThrough` were pruned before the device read them:
- * what is above still comes, the rest is to be had from history.
+ * what is above still comes, the rest is to be had from history. A signal may come at any time, or be left out.
  */
 export const syncEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("entry"), ...entry.shape }),
   z.object({ type: z.literal("caught_up") }),
   z.object({ type: z.literal("resync_required"), log: logId, prunedThrough: seq }),
+  typing,
 ]);
 export type SyncEvent = z.output<typeof syncEvent>;

@@ -10,6 +10,8 @@ export * from "./router-type.ts";
 export * from "./sealed.ts";
 export * from "./strict-cbor.ts";
 export * from "./version.ts";
+export type { Block } from "./domains/blocks.ts";
+export type { Contact } from "./domains/contacts.ts";
 export type { AuditAction, AuditRow } from "./domains/audit.ts";
 export { maxGroupMembers, type Group, type GroupRole, type GroupSummary } from "./domains/groups.ts";
 export { maxLiveInvites, type Invite } from "./domains/invites.ts";

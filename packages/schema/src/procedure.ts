@@ -3,8 +3,11 @@ import type * as z from "zod";
 /** `public`: nobody need be signed in; `user`: a user's token; `device`: a token that published a device. */
 export type Access = "public" | "user" | "device";
 
-/** Which limit counts the call: `RATE_LIMIT_PER_MINUTE` for `general`, quotas of their own for the others. */
-export type RateClass = "otp" | "general" | "message" | "sync";
+/**
+ * Which limits count the call: `RATE_LIMIT_PER_MINUTE` for `general`; `keys` and `contact` have one of their own
+ * beside it, the others instead of it.
+ */
+export type RateClass = "otp" | "general" | "message" | "sync" | "signal" | "keys" | "contact";
 
 export interface RestRoute {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";

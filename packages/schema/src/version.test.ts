@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "44b3513c9fb507ee84bd01c01f4a5c73b145d1fba184ae2ecc2734c550093b80",
+  1: "298ab413e5b419895f4c38a40eb222d93905bfdb7e1a837bf13a33e4029a6b84",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

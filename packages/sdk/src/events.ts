@@ -46,6 +46,14 @@ export type Change = Exclude<
   { type: "message.delivered" | "message.read" | "device_list.changed" }
 >;
 
+/** Somebody types to this user, or has stopped. It comes at best once: let it fade after a few seconds. */
+export interface Typing {
+  userId: UserId;
+  isTyping: boolean;
+  /** null: in the direct conversation with the user. */
+  conversationId: ConversationId | null;
+}
+
 /** The server no longer has what this device missed of a log, up to this number. History may have it. */
 export interface Resync {
   /** A conversation's id, or this user's own id for receipts and device changes. */
@@ -66,5 +74,6 @@ export interface ClientEvents {
   deviceList: DeviceListChange;
   change: Change;
   resync: Resync;
+  typing: Typing;
   outbox: OutboxEvent;
 }

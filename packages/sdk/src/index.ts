@@ -14,7 +14,15 @@ export {
   type SottoErrorCode,
   type SottoErrorDetails,
 } from "./errors.ts";
-export type { ClientEvents, ClientStatus, DeviceListChange, OutboxEvent, Receipt, Resync } from "./events.ts";
+export type {
+  ClientEvents,
+  ClientStatus,
+  DeviceListChange,
+  OutboxEvent,
+  Receipt,
+  Resync,
+  Typing,
+} from "./events.ts";
 export type { Me, SignInInput } from "./identity/account.ts";
 export type { SendOptions } from "./messages/outbox.ts";
 export type {

@@ -3,6 +3,7 @@ import { Migrator, type Migration } from "kysely/migration";
 import { openDatabase, type Db } from "./db.ts";
 import * as first from "./migrations/0001-first.ts";
 import * as conversationEntries from "./migrations/0002-conversation-entries.ts";
+import * as contactsBlocks from "./migrations/0003-contacts-blocks.ts";
 import * as groups from "./migrations/0005-groups.ts";
 import * as registrationPin from "./migrations/0007-registration-pin.ts";
 
@@ -10,6 +11,7 @@ import * as registrationPin from "./migrations/0007-registration-pin.ts";
 const migrations: Record<string, Migration> = {
   "0001-first": first,
   "0002-conversation-entries": conversationEntries,
+  "0003-contacts-blocks": contactsBlocks,
   "0005-groups": groups,
   "0007-registration-pin": registrationPin,
 };

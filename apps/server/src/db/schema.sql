@@ -27,6 +27,34 @@ create table audit_rows (
   constraint audit_rows_pkey PRIMARY KEY (conversation_id, id)
 );
 
+create table blocks (
+  user_id uuid not null,
+  blocked_user_id uuid not null,
+  created_at timestamp with time zone not null,
+  constraint blocks_check CHECK ((user_id <> blocked_user_id)),
+  constraint blocks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint blocks_pkey PRIMARY KEY (user_id, blocked_user_id)
+);
+
+create table contact_lookups (
+  user_id uuid not null,
+  number_hash bytea not null,
+  asked_at timestamp with time zone not null,
+  constraint contact_lookups_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint contact_lookups_pkey PRIMARY KEY (user_id, number_hash)
+);
+CREATE INDEX contact_lookups_by_time ON contact_lookups USING btree (asked_at);
+comment on table contact_lookups is 'the numbers that a user asked for within a day, hashed: they are limited, also those that nobody has';
+
+create table contacts (
+  user_id uuid not null,
+  contact_user_id uuid not null,
+  created_at timestamp with time zone not null,
+  constraint contacts_check CHECK ((user_id <> contact_user_id)),
+  constraint contacts_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
+  constraint contacts_pkey PRIMARY KEY (user_id, contact_user_id)
+);
+
 create table conversation_entries (
   conversation_id uuid not null,
   seq bigint not null,
@@ -62,6 +90,8 @@ create table conversations (
   last_entry_at timestamp with time zone,
   archived_at timestamp with time zone,
   roster_seq bigint not null default 0,
+  blocked_by_a boolean not null default false,
+  blocked_by_b boolean not null default false,
   avatar_url text,
   avatar_blob_id uuid,
   constraint conversations_check CHECK ((is_group OR (user_a < user_b))),
@@ -71,6 +101,7 @@ create table conversations (
 CREATE UNIQUE INDEX conversations_by_pair ON conversations USING btree (user_a, user_b) WHERE (NOT is_group);
 comment on column conversations.roster_version is 'raised when a member adds, replaces or removes a device, so that a send sealed for the old devices stores nothing';
 comment on column conversations.roster_seq is 'number of the last entry that changed the members: what was looked up of them is good as long as it is the same';
+comment on column conversations.blocked_by_a is 'user_a has blocked user_b; set in the transaction of the block';
 
 create table devices (
   user_id uuid not null,

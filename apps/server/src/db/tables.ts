@@ -1,4 +1,6 @@
 import type { AccountTables } from "../modules/accounts/accounts.tables.ts";
+import type { BlockTables } from "../modules/blocks/blocks.tables.ts";
+import type { ContactTables } from "../modules/contacts/contacts.tables.ts";
 import type { AuditTables } from "../modules/audit/audit.tables.ts";
 import type { ConversationTables } from "../modules/conversations/conversations.tables.ts";
 import type { DeviceTables } from "../modules/devices/devices.tables.ts";
@@ -14,6 +16,8 @@ export type Tables = AccountTables &
   MessageTables &
   ReceiptTables &
   LogTables &
+  ContactTables &
+  BlockTables &
   IdempotencyTables &
   InviteTables &
   AuditTables;

@@ -1,5 +1,7 @@
 import type { AllHandlers } from "../pipeline/call.ts";
 import { accountsRouter } from "./accounts/accounts.router.ts";
+import { blocksRouter } from "./blocks/blocks.router.ts";
+import { contactsRouter } from "./contacts/contacts.router.ts";
 import { auditRouter } from "./audit/audit.router.ts";
 import { conversationsRouter } from "./conversations/conversations.router.ts";
 import { devicesRouter } from "./devices/devices.router.ts";
@@ -13,6 +15,8 @@ import { syncRouter } from "./sync/sync.router.ts";
 export const handlers: AllHandlers = {
   auth: accountsRouter,
   keys: devicesRouter,
+  contacts: contactsRouter,
+  blocks: blocksRouter,
   presence: presenceRouter,
   conversations: conversationsRouter,
   messages: messagesRouter,

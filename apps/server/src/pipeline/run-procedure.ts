@@ -7,7 +7,7 @@ import type { Log } from "../log.ts";
 import { authenticate } from "../modules/accounts/authenticate.ts";
 import { handlers } from "../modules/handlers.ts";
 import type { Call, Caller, DownloadAnswer, SubscriberSocket, UploadBody, UploadCall } from "./call.ts";
-import { requireWithinLimit } from "./limits.ts";
+import { limitCall } from "./rate-classes.ts";
 
 /** What a door knows of a call before the pipeline has seen it. */
 export interface Request {
@@ -32,7 +32,7 @@ type AnyHandler = (call: AnyCall, input: unknown) => Promise<unknown> | AsyncIte
 export async function runProcedure(app: App, request: Request): Promise<unknown> {
   const { procedure, handler } = findProcedure(request.area, request.name);
   const caller = await requireAccess(app, procedure, request);
-  await limit(app, procedure, { caller, address: request.address });
+  await limitCall(app, procedure.limit, { caller, address: request.address });
   const input = parseInput(procedure.input, request.rawInput);
   const call: AnyCall = { app, caller, log: request.log, address: request.address };
   if (request.body) call.body = request.body;
@@ -64,20 +64,6 @@ async function requireAccess(app: App, procedure: Procedure, request: Request): 
   const caller = await authenticate(app, request.token);
   if (procedure.access === "device" && !caller.deviceId) throw new AppError("DEVICE_REQUIRED");
   return caller;
-}
-
-async function limit(
-  app: App,
-  procedure: Procedure,
-  who: { caller: Caller | null; address: string },
-): Promise<void> {
-  if (procedure.limit === "otp") {
-    // Test suites and load tools make many people from one address.
-    const retryAfter = app.config.isDev ? 0 : await app.limits.consume("otp_address", who.address);
-    if (retryAfter > 0) throw new AppError("OTP_RATE_LIMITED", { retryAfter });
-    return;
-  }
-  await requireWithinLimit(app.limits, procedure.limit, who.caller?.userId ?? who.address);
 }
 
 function parseInput(schema: z.ZodType, rawInput: unknown): unknown {

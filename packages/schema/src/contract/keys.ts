@@ -23,7 +23,7 @@ export const keysProcedures = {
   list: {
     kind: "query",
     access: "user",
-    limit: "general",
+    limit: "keys",
     summary: "List a user's devices, oldest first; empty for an unknown user",
     ...keys.list,
     rest: { method: "GET", path: "/keys/{user_id}" },

@@ -97,4 +97,13 @@ export const messagesProcedures = {
     ...messages.conversationsSummary,
     rest: { method: "GET", path: "/messages/conversations_summary" },
   },
+  typing: {
+    kind: "mutation",
+    access: "user",
+    limit: "signal",
+    summary: "Tell the peer, or the other members, that I am typing or have stopped; nothing is stored",
+    ...messages.typing,
+    output: ok,
+    rest: { method: "POST", path: "/messages/typing" },
+  },
 } as const satisfies Procedures;

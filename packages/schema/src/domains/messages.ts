@@ -111,3 +111,17 @@ export const conversationsSummary = {
 
 /** Gives the direct conversation with a user, made when there is none, so that its id can be sealed into a message. */
 export const open = { input: z.object({ peerUserId: userId }), output: conversation };
+
+/** Goes to the peer, or to the other members of the conversation: exactly one of them is named. */
+export const typing = {
+  input: z
+    .object({
+      peerUserId: userId.nullish(),
+      conversationId: conversationId.nullish(),
+      isTyping: z.boolean().default(true),
+    })
+    .refine(({ peerUserId, conversationId: id }) => (peerUserId == null) !== (id == null), {
+      path: ["peerUserId"],
+      message: "Either peer_user_id or conversation_id is to be given",
+    }),
+};

@@ -1,3 +1,4 @@
+import type { Signal } from "@sotto/schema";
 import { backoffMs, retrying, sleep } from "../api/retry.ts";
 import { type Stream, type StreamEnd, openStream } from "../api/stream.ts";
 import { toSottoError } from "../api/to-sotto-error.ts";
@@ -134,7 +135,13 @@ export class LiveStream {
 
   #receive(value: unknown, from: Stream): void {
     const event = parseStreamEvent(value);
-    if (event && from === this.#stream && !this.#stopping.signal.aborted) this.#handle(event);
+    if (!event || from !== this.#stream || this.#stopping.signal.aborted) return;
+    if (event.type === "typing") this.#tellTyping(event);
+    else this.#handle(event);
+  }
+
+  #tellTyping({ from, isTyping, conversationId }: Signal): void {
+    this.#options.session.events.emit("typing", { userId: from, isTyping, conversationId });
   }
 
   #handle(input: SyncInput<SyncEntry>): void {

@@ -32,6 +32,18 @@ export function lockUser(tx: Tx, id: UserId) {
   return tx.selectFrom("users").select("id").where("id", "=", id).forUpdate().execute();
 }
 
+/** Locks both, in the order of their ids. Gives those that exist. */
+export async function lockUsers(tx: Tx, ids: UserId[]): Promise<UserId[]> {
+  const locked = await tx
+    .selectFrom("users")
+    .select("id")
+    .where("id", "in", ids)
+    .orderBy("id")
+    .forUpdate()
+    .execute();
+  return locked.map((user) => user.id);
+}
+
 /** Holds the users' device lists still until the end of the transaction. Gives those that exist. */
 export async function holdUsers(tx: Tx, ids: UserId[]): Promise<UserId[]> {
   const held = await tx
@@ -42,6 +54,11 @@ export async function holdUsers(tx: Tx, ids: UserId[]): Promise<UserId[]> {
     .forShare()
     .execute();
   return held.map((user) => user.id);
+}
+
+export async function findUserByPhone(db: Db | Tx, phone: string): Promise<UserId | undefined> {
+  const found = await db.selectFrom("users").select("id").where("phone", "=", phone).executeTakeFirst();
+  return found?.id;
 }
 
 export function findLastSeen(db: Db | Tx, id: UserId) {

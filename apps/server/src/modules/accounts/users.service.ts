@@ -1,2 +1,9 @@
 /** What other modules may ask about users. */
-export { findLastSeen, holdUsers, lockUser, updateLastSeen } from "./users.queries.ts";
+export {
+  findLastSeen,
+  findUserByPhone,
+  holdUsers,
+  lockUser,
+  lockUsers,
+  updateLastSeen,
+} from "./users.queries.ts";

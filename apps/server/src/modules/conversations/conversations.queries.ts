@@ -13,30 +13,49 @@ export function findDirect(db: Db | Tx, first: UserId, second: UserId) {
   const pair = inOrder(first, second);
   return db
     .selectFrom("conversations")
-    .select(["id", "user_a", "user_b", "last_message_at", "roster_version", "roster_seq"])
+    .select([
+      "id",
+      "user_a",
+      "user_b",
+      "last_message_at",
+      "roster_version",
+      "roster_seq",
+      "blocked_by_a",
+      "blocked_by_b",
+    ])
     .where("user_a", "=", pair.user_a)
     .where("user_b", "=", pair.user_b)
     .where("is_group", "=", false)
     .executeTakeFirst();
 }
 
-/** Does nothing when another transaction has made it, after waiting for that one's end. */
+const isBlocked = (by: UserId, other: UserId) =>
+  sql<boolean>`exists (select from blocks where user_id = ${by} and blocked_user_id = ${other})`;
+
+/**
+ * Does nothing when another transaction has made it, after waiting for that one's end. Both users
+ * are held, so no block comes between the look at the blocks and the row.
+ */
 export async function insertDirect(
   tx: Tx,
   conversation: { id: ConversationId; users: [UserId, UserId]; at: Date },
 ): Promise<void> {
   const { id, users, at } = conversation;
+  const { user_a, user_b } = inOrder(...users);
   const inserted = await tx
     .insertInto("conversations")
     .values({
       id,
       is_group: false,
       name: null,
-      ...inOrder(...users),
+      user_a,
+      user_b,
       created_at: at,
       last_message_at: null,
       last_entry_at: null,
       archived_at: null,
+      blocked_by_a: isBlocked(user_a, user_b),
+      blocked_by_b: isBlocked(user_b, user_a),
     })
     .onConflict((conflict) =>
       conflict.columns(["user_a", "user_b"]).where("is_group", "=", false).doNothing(),
@@ -50,6 +69,32 @@ export async function insertDirect(
       users.map((user_id) => ({ conversation_id: id, user_id, from_seq: 0, to_seq: null, joined_at: at })),
     )
     .execute();
+}
+
+/** Writes down on the pair's conversation, where there is one, whether one has blocked the other. */
+export async function setBlockFlag(
+  tx: Tx,
+  block: { by: UserId; other: UserId; isBlocked: boolean },
+): Promise<void> {
+  const pair = inOrder(block.by, block.other);
+  const flag = pair.user_a === block.by ? "blocked_by_a" : "blocked_by_b";
+  await tx
+    .updateTable("conversations")
+    .set({ [flag]: block.isBlocked })
+    .where("user_a", "=", pair.user_a)
+    .where("user_b", "=", pair.user_b)
+    .where("is_group", "=", false)
+    .execute();
+}
+
+/** Who has blocked whom in a conversation; its row is locked, so that it stays so. */
+export function lockBlockFlags(tx: Tx, id: ConversationId) {
+  return tx
+    .selectFrom("conversations")
+    .select(["user_a", "user_b", "blocked_by_a", "blocked_by_b"])
+    .where("id", "=", id)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
 }
 
 /** The member's interval; its row is locked, so that one user's acks in a conversation run in turn. */
@@ -123,6 +168,25 @@ export async function isMember(
     .where("user_id", "=", userId)
     .executeTakeFirst();
   return found !== undefined;
+}
+
+/**
+ * The other present members with whom no block stands, either way. Undefined for whoever is no
+ * member, or is one no longer.
+ */
+export async function listMembersInReach(
+  db: Db | Tx,
+  conversationId: ConversationId,
+  userId: UserId,
+): Promise<UserId[] | undefined> {
+  const { rows } = await sql<{ id: UserId }>`
+    select m.user_id as id from conversation_members m
+    where m.conversation_id = ${conversationId} and m.to_seq is null
+      and not exists (select from blocks b where b.user_id = ${userId} and b.blocked_user_id = m.user_id)
+      and not exists (select from blocks b where b.user_id = m.user_id and b.blocked_user_id = ${userId})
+  `.execute(db);
+  const isMember = rows.some(({ id }) => id === userId);
+  return isMember ? rows.flatMap(({ id }) => (id === userId ? [] : [id])) : undefined;
 }
 
 /** The user's direct conversations that have messages, and groups, the newest first. */

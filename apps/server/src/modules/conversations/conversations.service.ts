@@ -11,14 +11,17 @@ import {
   insertDirect,
   isMember,
   listConversations,
+  lockBlockFlags,
 } from "./conversations.queries.ts";
 
 export {
   findDirect,
   findGroupOf,
   listIntervals,
+  listMembersInReach,
   listRoster,
   lockMembership,
+  setBlockFlag,
 } from "./conversations.queries.ts";
 
 /**
@@ -38,6 +41,30 @@ export async function findOrCreateDirect(app: App, tx: Tx, users: { me: UserId; 
   const made = await findDirect(tx, users.me, users.peer);
   if (!made) throw new Error("A conversation that was just made is not there");
   return made;
+}
+
+interface BlockFlags {
+  user_a: UserId;
+  user_b: UserId;
+  blocked_by_a: boolean;
+  blocked_by_b: boolean;
+}
+
+/** Throws `RECIPIENT_BLOCKED` when I blocked the other one, `YOU_ARE_BLOCKED` when I am blocked. */
+export function requireNoBlock(flags: BlockFlags, me: UserId): void {
+  const isMine = flags.user_a === me ? flags.blocked_by_a : flags.blocked_by_b;
+  const isTheirs = flags.user_a === me ? flags.blocked_by_b : flags.blocked_by_a;
+  if (isMine) throw new AppError("RECIPIENT_BLOCKED");
+  if (isTheirs) throw new AppError("YOU_ARE_BLOCKED");
+}
+
+/**
+ * As `requireNoBlock`, for whatever else is added to a direct conversation: its row is locked, so
+ * that no block comes in between. In a group nothing is blocked.
+ */
+export async function lockUnblocked(tx: Tx, conversationId: ConversationId, me: UserId): Promise<void> {
+  const flags = await lockBlockFlags(tx, conversationId);
+  if (flags) requireNoBlock(flags, me);
 }
 
 /** Lets a client learn the conversation's id before its first message, to seal it into the envelope. */

@@ -18,6 +18,9 @@ interface ConversationTable {
   /** The number of the last entry that changed the members. */
   roster_seq: Generated<number>;
   roster_version: Generated<number>;
+  /** Whether user_a has blocked user_b: set in the transaction of the block, under this row's lock. */
+  blocked_by_a: Generated<boolean>;
+  blocked_by_b: Generated<boolean>;
   /** A group's avatar: at most one of the two. */
   avatar_url: Generated<string | null>;
   avatar_blob_id: Generated<string | null>;

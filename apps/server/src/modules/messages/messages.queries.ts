@@ -197,7 +197,8 @@ export interface NewMessage {
 /**
  * The send statement: takes the next number under the counter row's lock and stores the message
  * under it. Gives nothing when a device list changed since `rosterVersion`, the members since
- * `rosterSeq`, or the group was archived: conditions on the row itself, so that they hold under its lock.
+ * `rosterSeq`, the group was archived, or one of a pair has blocked the other: conditions on the row
+ * itself, so that they hold under its lock, also for what was committed while it was waited for.
  * Times never go back within a conversation, whichever process stored the message before.
  */
 export async function insertMessage(
@@ -210,6 +211,7 @@ export async function insertMessage(
       set last_seq = last_seq + 1, last_message_at = greatest(${message.now}, last_entry_at, last_message_at),
         last_entry_at = greatest(${message.now}, last_entry_at, last_message_at)
       where id = ${message.conversationId} and roster_seq = ${message.rosterSeq} and archived_at is null
+        and not blocked_by_a and not blocked_by_b
         and (${message.rosterVersion}::integer is null or roster_version = ${message.rosterVersion})
       returning last_seq, last_message_at
     )

@@ -3,6 +3,7 @@ import { getConversations, getConversationsSummary } from "../conversations/conv
 import { ackMessage, getReceipts } from "./acks.service.ts";
 import { getHistory, getInbox } from "./messages.service.ts";
 import { sendDirect, sendGroup } from "./send.service.ts";
+import { tellTyping } from "./typing.service.ts";
 
 export const messagesRouter: Handlers<"messages"> = {
   send: sendDirect,
@@ -14,6 +15,7 @@ export const messagesRouter: Handlers<"messages"> = {
   ackReadDevice: (call, ack) => ackMessage(call, { ...ack, kind: "read" }),
   receipts: (call, { messageId }) => getReceipts(call, messageId),
   history: getHistory,
+  typing: tellTyping,
   conversations: (call) => getConversations(call),
   conversationsSummary: (call) => getConversationsSummary(call),
 };

@@ -1,11 +1,13 @@
 import { userId as userIdSchema, type ConversationId, type Message, type UserId } from "@sotto/schema";
 import { AppError } from "../../errors.ts";
 import type { Call } from "../../pipeline/call.ts";
+import { requireWithinLimit } from "../../pipeline/limits.ts";
 import {
   findDirect,
   findGroupOf,
   findOrCreateDirect,
   listRoster,
+  requireNoBlock,
 } from "../conversations/conversations.service.ts";
 import { storeMessage, type Outgoing } from "./store-message.ts";
 
@@ -18,6 +20,7 @@ export function sendDirect(call: Call, input: Outgoing & { recipientUserId: stri
     recipientUserId: peer,
     find: async (tx) => {
       const conversation = await findOrCreateDirect(app, tx, { me: caller.userId, peer });
+      requireNoBlock(conversation, caller.userId);
       return {
         conversationId: conversation.id,
         rosterVersion: conversation.roster_version,
@@ -65,6 +68,5 @@ export async function sendGroup(call: Call, input: Outgoing & { conversationId: 
 async function requireGroupLimit(call: Call, conversationId: ConversationId): Promise<void> {
   const { app, caller } = call;
   if (!(await findGroupOf(app.db, conversationId, caller.userId))) return;
-  const retryAfter = await app.limits.consume("group_message", conversationId);
-  if (retryAfter > 0) throw new AppError("GROUP_RATE_LIMITED", { retryAfter });
+  await requireWithinLimit(app.limits, "group_message", conversationId);
 }

@@ -17,7 +17,7 @@ import { conversationLog, viewNewMessage, type Audience, type StoredMessage } fr
 import { findByDedupeKey, findSenderDevice, insertMessage } from "./messages.queries.ts";
 import { requireCurrentDevices, requireMatchingHeader } from "./recipients.ts";
 
-/** Device lists and members may change between the check and the store; so often is the check made again. */
+/** Device lists, members and blocks may change between the check and the store; so often is the check made again. */
 const maxChecks = 5;
 
 export interface Outgoing {
@@ -139,6 +139,8 @@ const refusalsOfRepeats = new Set([
   "ENVELOPE_REFUSED",
   "GROUP_ARCHIVED",
   "GROUP_NOT_FOUND",
+  "RECIPIENT_BLOCKED",
+  "YOU_ARE_BLOCKED",
 ]);
 
 function mayBeRepeat(error: unknown): boolean {

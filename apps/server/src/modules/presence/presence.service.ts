@@ -1,12 +1,18 @@
 import type { Presence, UserId } from "@sotto/schema";
 import type { App } from "../../app.ts";
 import { findLastSeen, updateLastSeen } from "../accounts/users.service.ts";
+import { isBlockBetween } from "../blocks/blocks.service.ts";
 import type { Call } from "../../pipeline/call.ts";
 
-/** Whether the user holds a socket anywhere. An unknown user is offline and was never seen. */
+/**
+ * Whether the user holds a socket anywhere. An unknown user is offline and was never seen, and so
+ * is one with whom a block stands.
+ */
 export async function getPresence(call: Call, userId: UserId): Promise<Presence> {
-  const user = await findLastSeen(call.app.db, userId);
-  if (!user) return { userId, online: false, lastSeen: null };
+  const { db } = call.app;
+  const user = await findLastSeen(db, userId);
+  if (!user || (await isBlockBetween(db, call.caller.userId, userId)))
+    return { userId, online: false, lastSeen: null };
   return {
     userId,
     online: await call.app.presence.isOnline(userId),

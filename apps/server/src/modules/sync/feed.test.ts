@@ -43,6 +43,10 @@ class World implements FeedSource, FeedSink {
     this.delivered.push(event);
   }
 
+  signal(signal: FeedEvent): void {
+    this.delivered.push(signal);
+  }
+
   room(): undefined {}
 
   fail(error: unknown): void {

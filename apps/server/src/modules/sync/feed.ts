@@ -1,4 +1,4 @@
-import type { LogId } from "@sotto/schema";
+import type { LogId, Signal } from "@sotto/schema";
 import type { LogEntry, Reader } from "../logs/entries.ts";
 import type { LogState } from "../logs/logs.service.ts";
 
@@ -6,7 +6,8 @@ import type { LogState } from "../logs/logs.service.ts";
 export type FeedEvent =
   | { type: "entry"; entry: LogEntry; from: "live" | "database" }
   | { type: "caught_up" }
-  | { type: "resync_required"; log: LogId; prunedThrough: number };
+  | { type: "resync_required"; log: LogId; prunedThrough: number }
+  | Signal;
 
 /** Where a feed reads what it has not been told. */
 export interface FeedSource {
@@ -16,6 +17,8 @@ export interface FeedSource {
 
 export interface FeedSink {
   deliver(event: FeedEvent): void;
+  /** As `deliver`, for what may be left out. */
+  signal(signal: Signal): void;
   /** Resolves when the connection has room for more of a backlog; undefined when it has. */
   room(): Promise<void> | undefined;
   /** A read failed: the connection is to be closed, and the client resumes. */
@@ -100,6 +103,11 @@ export class Feed {
     }
     cursor.heard = Math.max(cursor.heard, seq);
     if (cursor.heard > cursor.sent) void this.#level(log);
+  }
+
+  /** Goes past the logs: it has no number. */
+  signal(signal: Signal): void {
+    if (!this.#isClosed) this.#sink.signal(signal);
   }
 
   close(): void {

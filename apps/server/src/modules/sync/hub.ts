@@ -1,4 +1,4 @@
-import type { DeviceId, UserId } from "@sotto/schema";
+import type { DeviceId, Signal, UserId } from "@sotto/schema";
 import type { SessionEnd, SessionId } from "../accounts/accounts.tables.ts";
 import type { LogEntry } from "../logs/entries.ts";
 import type { Feed } from "./feed.ts";
@@ -105,6 +105,11 @@ export class Hub {
         for (const feed of connection.feeds) feed.hear(entry);
       }
     }
+  }
+
+  /** Tells the users' sockets of something that is kept nowhere. */
+  signal(signal: Signal, audience: readonly UserId[]): void {
+    for (const userId of audience) for (const feed of this.feedsOf(userId)) feed.signal(signal);
   }
 
   /** Notes that the connection resumes for a device. */

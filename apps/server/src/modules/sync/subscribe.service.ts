@@ -11,7 +11,7 @@ import { closeCodes } from "./hub.ts";
 
 /** A reader that leaves more than this unread is closed, and resumes. */
 export const maxBufferedBytes = 1_048_576;
-/** A backlog waits while more than this is on its way. */
+/** A backlog waits, and signals are left out, while more than this is on its way. */
 const backlogWindowBytes = 262_144;
 /** Everything of an event but a ciphertext. */
 const fixedEventBytes = 512;
@@ -42,6 +42,9 @@ export function openFeed(
       if (event.type === "entry") app.metrics.delivered.inc({ from: event.from });
       options.deliver(event);
       if (socket.bufferedBytes() > maxBufferedBytes) socket.close(closeCodes.tooSlow, "reading too slowly");
+    },
+    signal: (signal) => {
+      if (socket.bufferedBytes() <= backlogWindowBytes) options.deliver(signal);
     },
     room: () => (socket.bufferedBytes() > backlogWindowBytes ? waitForRoom(socket) : undefined),
     fail: (error) => {

@@ -7,6 +7,10 @@ import type { FeedEvent } from "../../modules/sync/feed.ts";
  * of the messages that it sent itself.
  */
 export function toFrame(event: FeedEvent, reader: Reader, options: { resume: boolean }): object | undefined {
+  if (event.type === "typing") {
+    const { conversationId, ...typing } = event;
+    return toSnakeKeys(conversationId === null ? typing : event) as object;
+  }
   if (event.type !== "entry") return toSnakeKeys(event) as object;
   if (!options.resume && isOwnMessage(event.entry, reader)) return undefined;
   const { log, seq, event: content } = viewEntry(event.entry, reader);

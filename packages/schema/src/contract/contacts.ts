@@ -1,0 +1,24 @@
+import * as contacts from "../domains/contacts.ts";
+import { ok } from "../primitives.ts";
+import type { Procedures } from "../procedure.ts";
+
+export const contactsProcedures = {
+  add: {
+    kind: "mutation",
+    access: "user",
+    limit: "contact",
+    summary: "Add the user of a phone number to my contacts",
+    ...contacts.add,
+    output: ok,
+    creates: true,
+    rest: { method: "POST", path: "/contacts/add" },
+  },
+  list: {
+    kind: "query",
+    access: "user",
+    limit: "general",
+    summary: "List my contacts, in the order in which they were added",
+    ...contacts.list,
+    rest: { method: "GET", path: "/contacts" },
+  },
+} as const satisfies Procedures;

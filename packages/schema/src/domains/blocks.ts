@@ -1,0 +1,8 @@
+import * as z from "zod";
+import { time, userId } from "../primitives.ts";
+
+export const block = z.object({ blockedUserId: userId, createdAt: time });
+export type Block = z.output<typeof block>;
+
+export const change = { input: z.object({ blockedUserId: userId }) };
+export const list = { input: z.object({}), output: z.array(block) };

@@ -1,0 +1,11 @@
+import * as z from "zod";
+import { userId } from "../primitives.ts";
+
+export const contact = z.object({ userId, phone: z.string(), name: z.string().nullable() });
+export type Contact = z.output<typeof contact>;
+
+export const add = {
+  /** Refused with `INVALID_PHONE` when it is not E.164. */
+  input: z.object({ phone: z.string().max(64) }),
+};
+export const list = { input: z.object({}), output: z.array(contact) };
