@@ -59,6 +59,8 @@ const accountEvents = [
     change: z.enum(["added", "updated", "removed"]),
     deviceId,
   }),
+  /** The number signed in once more; `sessionId` is the `jti` of the token that it got. */
+  z.object({ type: z.literal("session.opened"), sessionId: z.guid(), at: time }),
   z.object({ type: z.literal("contact.added"), userId }),
   z.object({ type: z.literal("block.changed"), userId, isBlocked: z.boolean() }),
 ] as const;

@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "298ab413e5b419895f4c38a40eb222d93905bfdb7e1a837bf13a33e4029a6b84",
+  1: "73dce35d37d8a1472a7ad085c3b323d1b092b8f0941d3cdf3b19f5f09f1e0d17",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

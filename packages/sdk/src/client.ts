@@ -9,6 +9,7 @@ import { Directory } from "./identity/directory.ts";
 import { Inbox } from "./messages/inbox.ts";
 import { Outbox } from "./messages/outbox.ts";
 import type { ReceivedMessage } from "./messages/received-message.ts";
+import { type Pin, createPin } from "./pin.ts";
 import type { Session } from "./session.ts";
 import type { Store } from "./storage/store.ts";
 import { LiveStream } from "./sync/live-stream.ts";
@@ -41,11 +42,13 @@ export interface Client extends AsyncDisposable {
   readonly status: ClientStatus;
   readonly conversations: Conversations;
   readonly devices: Devices;
+  readonly pin: Pin;
   /** Sends a code to the phone. Throws `INVALID_PHONE`, `OTP_RATE_LIMITED`, `OTP_NOT_SENT`. */
   requestOtp(phone: string, options?: CallOptions): Promise<OtpRequest>;
   /**
    * Signs in with the code and publishes this device. A session that has ended is taken up again with the same device.
    * Throws `OTP_INVALID`, `OTP_LOCKED`, `DEVICE_LIMIT_REACHED`, and `STORE_MISMATCH` when the store is another user's.
+   * Where the user has set a PIN: `PIN_REQUIRED` (call again with the same code and the `pin`), `PIN_INVALID`.
    * When it throws `NETWORK` and `me` is set, the rest is done by `start`.
    */
   signIn(input: SignInInput): Promise<Me>;
@@ -103,6 +106,7 @@ export async function createClient(options: ClientOptions): Promise<Client> {
 class SottoClient implements Client {
   readonly conversations: Conversations;
   readonly devices: Devices;
+  readonly pin: Pin;
   readonly #options: { url: string; store: Store; now: () => number; account: Account };
   readonly #api: Api;
   readonly #events = new Emitter<ClientEvents>();
@@ -118,6 +122,7 @@ class SottoClient implements Client {
     this.#api = createApi({ url, getToken: () => account.token });
     this.conversations = createConversations(() => this.#require());
     this.devices = createDevices(() => this.#require());
+    this.pin = createPin(() => this.#require());
   }
 
   get me(): Me | null {

@@ -40,10 +40,16 @@ export interface DeviceListChange {
   deviceId: DeviceId;
 }
 
+/** The user's number signed in anew, somewhere else. It may still publish a device, or not. */
+export interface SessionOpened {
+  /** RFC 3339. */
+  at: string;
+}
+
 /** What else happened in a conversation, or on this user's other devices: reactions, groups, contacts, blocks. */
 export type Change = Exclude<
   ConversationEvent | AccountEvent,
-  { type: "message.delivered" | "message.read" | "device_list.changed" }
+  { type: "message.delivered" | "message.read" | "device_list.changed" | "session.opened" }
 >;
 
 /** Somebody types to this user, or has stopped. It comes at best once: let it fade after a few seconds. */
@@ -72,6 +78,7 @@ export interface ClientEvents {
   status: ClientStatus;
   receipt: Receipt;
   deviceList: DeviceListChange;
+  sessionOpened: SessionOpened;
   change: Change;
   resync: Resync;
   typing: Typing;

@@ -22,6 +22,7 @@ export type {
   Receipt,
   Resync,
   Typing,
+  SessionOpened,
 } from "./events.ts";
 export type { Me, SignInInput } from "./identity/account.ts";
 export type { SendOptions } from "./messages/outbox.ts";
@@ -34,5 +35,6 @@ export type {
   UnreadableReason,
 } from "./messages/received-message.ts";
 export type { SentMessage } from "./messages/sent-message.ts";
+export type { Pin } from "./pin.ts";
 export { memoryStore } from "./storage/memory-store.ts";
 export type { ListOptions, Store, StoreItem, StoreWrite } from "./storage/store.ts";

@@ -15,7 +15,7 @@ import { bytes } from "../storage/bytes.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";
 import { Turns } from "../turns.ts";
-import { userIdOfToken } from "./token.ts";
+import { readToken } from "./token.ts";
 
 /** Who is signed in here. */
 export interface Me {
@@ -48,6 +48,8 @@ export interface SignInInput {
   deviceName?: string | undefined;
   /** The user's display name; counts at the first sign-in of a phone number. */
   name?: string | undefined;
+  /** The registration PIN, where the user has set one: without it `PIN_REQUIRED`, and the code stays good. */
+  pin?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -92,9 +94,9 @@ export class Account {
    * crash `publish` goes on with the same device.
    */
   async signIn(api: Api, { signal, ...input }: SignInInput): Promise<void> {
-    const { phone, otp, otpSession, name, deviceName } = input;
+    const { phone, otp, otpSession: sessionId, name, pin, deviceName } = input;
     const verified = await api.call(
-      (server, options) => server.auth.verifyOtp.mutate({ phone, otp, sessionId: otpSession, name }, options),
+      (server, options) => server.auth.verifyOtp.mutate({ phone, otp, sessionId, name, pin }, options),
       signal,
     );
     await this.#turns.run(() => this.#takeUp(verified.accessToken, deviceName));
@@ -102,7 +104,7 @@ export class Account {
   }
 
   async #takeUp(token: string, deviceName: string | undefined): Promise<void> {
-    const user = userIdOfToken(token);
+    const { userId: user } = readToken(token);
     const earlier = this.#signedIn;
     if (earlier && earlier.state.userId !== user) throw new SottoError("STORE_MISMATCH");
     const device = earlier?.state.deviceId ?? deviceId.parse(uuidv7());

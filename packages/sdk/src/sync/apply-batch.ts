@@ -1,5 +1,6 @@
 import type { Event, LogId } from "@sotto/schema";
 import * as z from "zod";
+import { readToken } from "../identity/token.ts";
 import { baseOf, openMessage } from "../messages/open-message.ts";
 import type { Inbox } from "../messages/inbox.ts";
 import type { ReceivedMessage } from "../messages/received-message.ts";
@@ -74,7 +75,12 @@ async function receive(
   return header.class === "content" ? opened.message : undefined;
 }
 
-function tell({ events, directory, me }: Session, event: Event): void {
+/** This device signs in again and again, and finds that in the account log. */
+function isOwnSession(token: string | undefined, sessionId: string): boolean {
+  return token !== undefined && readToken(token).sessionId === sessionId;
+}
+
+function tell({ events, directory, account, me }: Session, event: Event): void {
   switch (event.type) {
     case "message.created":
       return;
@@ -87,6 +93,9 @@ function tell({ events, directory, me }: Session, event: Event): void {
     case "device_list.changed":
       directory.forget(me.userId);
       events.emit("deviceList", { change: event.change, deviceId: event.deviceId });
+      return;
+    case "session.opened":
+      if (!isOwnSession(account.token, event.sessionId)) events.emit("sessionOpened", { at: event.at });
       return;
     default:
       events.emit("change", event);

@@ -3,7 +3,8 @@ import type { App } from "../../app.ts";
 import type { Tx } from "../../db/db.ts";
 import { AppError } from "../../errors.ts";
 import type { Call } from "../../pipeline/call.ts";
-import { transact } from "../../pipeline/transact.ts";
+import { transact, type Wakes } from "../../pipeline/transact.ts";
+import { appendAccountEntries } from "../logs/logs.service.ts";
 import type { SessionId } from "./accounts.tables.ts";
 import { attemptsLeft, countFailure, lockedSecs, noFailures, type Lockout } from "./lockout.ts";
 import { countAttempt, deleteChallenges, lockPhone, updateLock } from "./otp.queries.ts";
@@ -30,7 +31,7 @@ export async function verifyOtp(call: Call<null>, attempt: Attempt) {
   requirePhone(attempt.phone);
   const pin = await hashGivenPin(app, attempt);
   // Refusals are returned, not thrown, so that a wrong try is counted and not rolled back.
-  const outcome = await transact(call, (tx) => trySignIn(app, tx, { ...attempt, pin }));
+  const outcome = await transact(call, (tx, wakes) => trySignIn(app, { tx, wakes }, { ...attempt, pin }));
   if (outcome instanceof AppError) throw outcome;
   return { accessToken: await app.tokens.issue(outcome), tokenType: "bearer" as const };
 }
@@ -47,8 +48,18 @@ async function hashGivenPin(app: App, attempt: Attempt): Promise<PinHash | undef
   return stored && hashPin(attempt.pin, stored.salt);
 }
 
-async function trySignIn(app: App, tx: Tx, attempt: Omit<Attempt, "pin"> & { pin: PinHash | undefined }) {
+interface Within {
+  tx: Tx;
+  wakes: Wakes;
+}
+
+async function trySignIn(
+  app: App,
+  within: Within,
+  attempt: Omit<Attempt, "pin"> & { pin: PinHash | undefined },
+) {
   const { phone } = attempt;
+  const { tx } = within;
   const now = app.now();
   const lock = await lockPhone(tx, phone);
   const retryAfter = lockedSecs(lock, now);
@@ -69,7 +80,7 @@ async function trySignIn(app: App, tx: Tx, attempt: Omit<Attempt, "pin"> & { pin
   }
   await deleteChallenges(tx, phone);
   await updateLock(tx, phone, noFailures);
-  return openSession(app, tx, { phone, name: attempt.name || null, now });
+  return openSession(app, within, { phone, name: attempt.name || null, now });
 }
 
 /** Counts a wrong code or PIN against the number and against the codes that it was tried with. */
@@ -97,11 +108,20 @@ async function judgePin(
   return isSame ? "right" : "wrong";
 }
 
-async function openSession(app: App, tx: Tx, who: { phone: string; name: string | null; now: Date }) {
-  const userId = await findOrCreateUser(tx, { id: app.newId<UserId>(), ...who });
+/** The user's other devices are told, before the new session has published any. */
+async function openSession(
+  app: App,
+  { tx, wakes }: Within,
+  who: { phone: string; name: string | null; now: Date },
+) {
+  const { userId, isNew } = await findOrCreateUser(tx, { id: app.newId<UserId>(), ...who });
   const sessionId = app.newId<SessionId>();
   const expiresAt = new Date(who.now.getTime() + app.config.JWT_EXPIRES_MINUTES * 60_000);
   await insertSession(tx, { id: sessionId, userId, createdAt: who.now, expiresAt });
+  if (!isNew) {
+    const event = { type: "session.opened" as const, sessionId, at: who.now.toISOString() };
+    await appendAccountEntries(tx, wakes, { userId, at: who.now, events: [event] });
+  }
   return {
     userId,
     sessionId,

@@ -5,7 +5,7 @@ import type { Db, Tx } from "../../db/db.ts";
 export async function findOrCreateUser(
   tx: Tx,
   user: { id: UserId; phone: string; name: string | null; now: Date },
-): Promise<UserId> {
+): Promise<{ userId: UserId; isNew: boolean }> {
   const created = await tx
     .insertInto("users")
     .values({ id: user.id, phone: user.phone, name: user.name, created_at: user.now, last_seen_at: null })
@@ -14,7 +14,7 @@ export async function findOrCreateUser(
     .executeTakeFirst();
   if (created) {
     await tx.insertInto("account_logs").values({ user_id: created.id }).execute();
-    return created.id;
+    return { userId: created.id, isNew: true };
   }
   const found = await tx
     .selectFrom("users")
@@ -24,7 +24,7 @@ export async function findOrCreateUser(
   if (found.name === null && user.name !== null) {
     await tx.updateTable("users").set({ name: user.name }).where("id", "=", found.id).execute();
   }
-  return found.id;
+  return { userId: found.id, isNew: false };
 }
 
 /** Taken by whoever changes a user's devices, and shared by whoever makes a conversation with the user. */
