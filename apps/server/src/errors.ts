@@ -12,3 +12,8 @@ export class AppError<Code extends ErrorCode = ErrorCode> extends Error {
     this.details = details;
   }
 }
+
+/** The seconds to wait that the error names; 0 for one that names none. */
+export function retryAfterOf({ details }: AppError): number {
+  return details && "retryAfter" in details ? details.retryAfter : 0;
+}

@@ -90,6 +90,21 @@ describe("in memory", () => {
   });
 });
 
+test.each([
+  ["general", "RATE_LIMITED"],
+  ["message", "RATE_LIMITED"],
+  ["keys", "RATE_LIMITED"],
+  ["contact_account", "RATE_LIMITED"],
+  ["group_message", "GROUP_RATE_LIMITED"],
+  ["otp_address", "OTP_RATE_LIMITED"],
+] as const)("%s refuses with %s", async (name, code) => {
+  const limits: Limits = { consume: async () => 7 };
+  await expect(requireWithinLimit(limits, name, "ada")).rejects.toMatchObject({
+    code,
+    details: { retryAfter: 7 },
+  });
+});
+
 describe("with Redis", () => {
   test("two processes count together", async () => {
     using redis = await connectReady(getRedisUrl());

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { type Json, type RestAnswer } from "../rest-client.ts";
+import { runSql } from "../sql.ts";
 import { startTestServer } from "../test-server.ts";
 import { WsClient } from "../ws-client.ts";
 import { unknownId } from "./contract-routes.ts";
@@ -60,6 +61,20 @@ describe("/blocks", () => {
       expect(placesOf(await block(ada, id))).toEqual(["query.blocked_user_id"]);
       expect(placesOf(await unblock(ada, id))).toEqual(["query.blocked_user_id"]);
     }
+  });
+
+  test("a user has at most 10,000, all in one list", async () => {
+    const [ada, bob] = await newPair(server.url);
+    await runSql(
+      server.database.url,
+      `insert into blocks (user_id, blocked_user_id, created_at)
+       select '${ada.id}', gen_random_uuid(), now() from generate_series(1, 10000)`,
+    );
+    expect(outcome(await block(ada, bob.id))).toEqual({ status: 409, detail: "Too many blocks" });
+    const blocks = await blocksOf(ada);
+    expect(blocks).toHaveLength(10_000);
+    await unblock(ada, String(blocks[0]?.["blocked_user_id"]));
+    expect((await block(ada, bob.id)).status).toBe(200);
   });
 
   test("are told to the user's own devices and to nobody else", async () => {

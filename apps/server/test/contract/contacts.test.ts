@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { randomPhone, type Json, type RestAnswer } from "../rest-client.ts";
+import { runSql } from "../sql.ts";
 import { startTestServer } from "../test-server.ts";
 import { WsClient } from "../ws-client.ts";
 import { listOf, outcome, placesOf, rest } from "./described-rest.ts";
@@ -66,6 +67,19 @@ describe("POST /contacts/add", () => {
       expect((await add(bob.token, ada.phone)).body).toEqual(ok);
     }
     expect(await contactsOf(ada.token)).toHaveLength(1);
+  });
+
+  test("a user has at most 10,000", async () => {
+    const [ada, bob] = await newPair(server.url);
+    await runSql(
+      server.database.url,
+      `insert into contacts (user_id, contact_user_id, created_at)
+       select '${ada.id}', gen_random_uuid(), now() from generate_series(1, 10000)`,
+    );
+    const refused = { status: 409, detail: "Too many contacts" };
+    expect(outcome(await add(ada.token, bob.phone))).toEqual(refused);
+    expect(outcome(await add(ada.token, bob.phone))).toEqual(refused);
+    expect((await add(bob.token, ada.phone)).status).toBe(200);
   });
 
   test("is told to the user's own devices, once", async () => {

@@ -149,6 +149,15 @@ describe("Idempotency-Key", () => {
     expect(await inboxOf(bob.token)).toHaveLength(1);
   });
 
+  test("stands for the answer to a repeated client_message_id too", async () => {
+    const [ada, bob] = await newPair(server.url);
+    const once = { token: ada.token, to: bob.id, body: { client_message_id: "m" } };
+    const first = await send(once);
+    expect((await send({ ...once, key: "k" })).body).toEqual(first.body);
+    expect(outcome(await send({ ...once, key: "k", body: { ciphertext: "other" } }))).toEqual(reusedKey);
+    expect(await inboxOf(bob.token)).toEqual([first.body]);
+  });
+
   test("is the user's own, on whichever token", async () => {
     const [ada, bob] = await newPair(server.url);
     const web = await newPerson(server.url, "web", ada.phone);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { requireRedisUrl, startTestServer } from "../test-server.ts";
-import { randomPhone, signIn, type RestAnswer } from "../rest-client.ts";
+import { randomPhone, rest as plainRest, signIn, type RestAnswer } from "../rest-client.ts";
 import { outcome, rest } from "./described-rest.ts";
 import { newPair } from "./people.ts";
 
@@ -46,6 +46,48 @@ describe("limits", () => {
       const path = `POST /messages/${String(sent.body["id"])}/ack_read`;
       expect((await rest(server.url, path, { token: bob.token })).status).toBe(200);
     }
+  });
+
+  test("typing has a count of its own", async () => {
+    await using server = await startTestServer({ env: { RATE_LIMIT_PER_MINUTE: "3" } });
+    const [ada, bob] = [await signIn(server.url), await signIn(server.url)];
+    const type = (): Promise<RestAnswer> =>
+      rest(server.url, "POST /messages/typing", { token: ada.token, body: { peer_user_id: bob.id } });
+    for (let i = 0; i < 3; i++) expect((await type()).status).toBe(200);
+    expectLimited(await type());
+    expect((await rest(server.url, "GET /keys/me", { token: ada.token })).status).toBe(200);
+  });
+
+  test("KEY_LOOKUPS_PER_HOUR counts one user's reads of keys, beside the other calls", async () => {
+    await using server = await startTestServer({
+      env: { KEY_LOOKUPS_PER_HOUR: "2", RATE_LIMIT_PER_MINUTE: "4" },
+    });
+    const [ada, bob] = [await signIn(server.url), await signIn(server.url)];
+    const look = (token: string): Promise<RestAnswer> => rest(server.url, `GET /keys/${bob.id}`, { token });
+    for (let i = 0; i < 2; i++) expect((await look(ada.token)).status).toBe(200);
+    const limited = await look(ada.token);
+    expect(outcome(limited)).toEqual({ status: 429, detail: "Rate limit exceeded" });
+    expect(Number(limited.headers.get("retry-after"))).toBeGreaterThan(3_000);
+    expect((await look(bob.token)).status).toBe(200);
+    expect((await rest(server.url, "GET /keys/me", { token: ada.token })).status).toBe(200);
+    expectLimited(await rest(server.url, "GET /keys/me", { token: ada.token }));
+  });
+
+  test("are told on tRPC with the seconds to wait", async () => {
+    await using server = await startTestServer({ env: { RATE_LIMIT_PER_MINUTE: "1" } });
+    const { token } = await signIn(server.url);
+    const call = (): Promise<RestAnswer> => plainRest(server.url, "GET /trpc/keys.listMine", { token });
+    expect((await call()).status).toBe(200);
+    const limited = await call();
+    expect(limited.status).toBe(429);
+    expect(limited.body).toMatchObject({
+      error: {
+        data: {
+          sotto: { code: "RATE_LIMITED", details: { retryAfter: expect.any(Number) as number } },
+        },
+      },
+    });
+    expect(limited.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
   });
 
   test("malformed calls count too, unauthenticated ones do not", async () => {

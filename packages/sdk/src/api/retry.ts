@@ -56,5 +56,6 @@ export async function retrying<T>(
 }
 
 function askedPauseMs(error: AnySottoError): number {
-  return error.code === "RATE_LIMITED" ? error.details.retryAfter * 1000 : 0;
+  const isLimit = error.code === "RATE_LIMITED" || error.code === "GROUP_RATE_LIMITED";
+  return isLimit ? error.details.retryAfter * 1000 : 0;
 }

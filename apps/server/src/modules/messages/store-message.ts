@@ -55,7 +55,8 @@ export async function storeMessage(call: Call, outgoing: Outgoing, finder: Finde
     return await transact(call, (tx, wakes) => store(call, tx, { outgoing, wakes, finder }));
   } catch (error) {
     const first = mayBeRepeat(error) ? await findFirst(call, outgoing, finder) : undefined;
-    if (first) return first;
+    // An `Idempotency-Key` that came with it stands for this answer from now on.
+    if (first) return transact(call, async () => first);
     throw error;
   }
 }

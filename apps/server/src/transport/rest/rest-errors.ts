@@ -1,5 +1,5 @@
 import { errorDefinition, toSnake, toSnakeKeys } from "@sotto/schema";
-import { AppError } from "../../errors.ts";
+import { AppError, retryAfterOf } from "../../errors.ts";
 import type { Route } from "./routes.ts";
 
 export interface RestError {
@@ -15,7 +15,8 @@ export function toRestError(error: unknown, route?: Route): RestError {
   const details: object = known.details ?? {};
   const headers: Record<string, string> = {};
   if (status === 401) headers["www-authenticate"] = "Bearer";
-  if ("retryAfter" in details) headers["retry-after"] = String(details.retryAfter);
+  const retryAfter = retryAfterOf(known);
+  if (retryAfter > 0) headers["retry-after"] = String(retryAfter);
   if (rest === "list") return { status, headers, detail: listIssues(known, route) };
   if (rest === "object") {
     return {

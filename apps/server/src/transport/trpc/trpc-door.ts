@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { TRPCError } from "@trpc/server";
 import { createHTTPHandler } from "@trpc/server/adapters/standalone";
 import { getWSConnectionHandler } from "@trpc/server/adapters/ws";
 import type { WebSocket, WebSocketServer } from "ws";
 import type { App } from "../../app.ts";
-import { AppError } from "../../errors.ts";
+import { AppError, retryAfterOf } from "../../errors.ts";
 import { authenticate } from "../../modules/accounts/authenticate.ts";
 import { closeCodes } from "../../modules/sync/hub.ts";
 import { addressOf, bearerTokenOf, requestIdOf } from "../http-context.ts";
@@ -26,6 +27,7 @@ export function createTrpcHttpDoor(app: App, router: Router) {
     basePath: `${trpcPath}/`,
     maxBodySize: maxJsonBytes,
     maxBatchSize,
+    responseMeta: ({ errors }) => ({ headers: headersOf(errors) }),
     createContext: ({ req }): TrpcContext => {
       const requestId = requestIdOf(req);
       return {
@@ -38,6 +40,13 @@ export function createTrpcHttpDoor(app: App, router: Router) {
     },
   });
   return (request: IncomingMessage, response: ServerResponse): void => handle(request, response);
+}
+
+/** A batch that met several limits is to wait for the longest. */
+function headersOf(errors: readonly TRPCError[]): Record<string, string> {
+  const seconds = errors.map(({ cause }) => (cause instanceof AppError ? retryAfterOf(cause) : 0));
+  const longest = Math.max(0, ...seconds);
+  return longest > 0 ? { "retry-after": String(longest) } : {};
 }
 
 /** tRPC over WebSocket, by the official adapter. A socket is one verified token, for as long as that is good. */
