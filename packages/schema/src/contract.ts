@@ -1,4 +1,5 @@
 import { auditProcedures } from "./contract/audit.ts";
+import { archiveProcedures } from "./contract/archive.ts";
 import { authProcedures } from "./contract/auth.ts";
 import { blocksProcedures } from "./contract/blocks.ts";
 import { contactsProcedures } from "./contract/contacts.ts";
@@ -8,6 +9,7 @@ import { invitesProcedures } from "./contract/invites.ts";
 import { keysProcedures } from "./contract/keys.ts";
 import { messagesProcedures } from "./contract/messages.ts";
 import { presenceProcedures } from "./contract/presence.ts";
+import { reactionsProcedures } from "./contract/reactions.ts";
 import { syncProcedures } from "./contract/sync.ts";
 import type { ContractTable } from "./procedure.ts";
 
@@ -26,6 +28,8 @@ export const contract = {
   groups: groupsProcedures,
   invites: invitesProcedures,
   audit: auditProcedures,
+  reactions: reactionsProcedures,
+  archive: archiveProcedures,
   sync: syncProcedures,
 } as const satisfies ContractTable;
 

@@ -105,6 +105,13 @@ export const errors = {
   INVITE_LIMIT_REACHED: { status: 409, detail: "Too many invites", retry: "after_change" },
   LOG_NOT_FOUND: { status: 404, detail: "Log not found", retry: "never" },
   MESSAGE_NOT_FOUND: { status: 404, detail: "Message not found", retry: "never" },
+  NOT_A_GROUP_MESSAGE: { status: 400, detail: "Not a group message", retry: "never" },
+  REACTION_LIMIT_REACHED: {
+    status: 409,
+    detail: "Too many reactions to this message",
+    retry: "after_change",
+  },
+  IMPORT_LIMIT_REACHED: { status: 409, detail: "Too many imported messages", retry: "never" },
   ENVELOPE_REFUSED: {
     status: 422,
     detail: "The envelope's header does not match the request",

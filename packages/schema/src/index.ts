@@ -25,3 +25,5 @@ export {
 } from "./domains/messages.ts";
 export type { Presence } from "./domains/presence.ts";
 export { maxFillEntries } from "./domains/sync.ts";
+export { maxReactionsPerUser, type Reaction } from "./domains/reactions.ts";
+export { type ImportItem } from "./domains/archive.ts";

@@ -7,6 +7,7 @@ export const userId = lowerGuid().brand<"UserId">();
 export const conversationId = lowerGuid().brand<"ConversationId">();
 export const messageId = lowerGuid().brand<"MessageId">();
 export const attachmentId = lowerGuid().brand<"AttachmentId">();
+export const reactionId = lowerGuid().brand<"ReactionId">();
 
 /** A conversation's id, or a user's own id for that user's account log. */
 export const logId = lowerGuid().brand<"LogId">();
@@ -42,6 +43,19 @@ export const text = (maxLength: number) =>
       "NUL and lone surrogates are not allowed",
     );
 
+/** Most code points of an emoji: families with their joiners and flags with their tags fit. */
+const maxEmojiChars = 16;
+
+/** 1 to 16 code points of any text: the server does not know what is an emoji and what is not. */
+export const emoji = z
+  .string()
+  .min(1)
+  .max(2 * maxEmojiChars)
+  .refine((value) => Array.from(value).length <= maxEmojiChars, `At most ${maxEmojiChars} characters`)
+  .refine((value) => isPlain(value), "Control characters and lone surrogates are not allowed")
+  // JSON schema counts code points, zod UTF-16 units.
+  .meta({ maxLength: maxEmojiChars });
+
 /** The answer of an operation that has nothing to say but that it is done. */
 export const ok = z.object({ detail: z.literal("ok") });
 
@@ -49,6 +63,7 @@ export type UserId = z.output<typeof userId>;
 export type ConversationId = z.output<typeof conversationId>;
 export type MessageId = z.output<typeof messageId>;
 export type AttachmentId = z.output<typeof attachmentId>;
+export type ReactionId = z.output<typeof reactionId>;
 export type LogId = z.output<typeof logId>;
 export type DeviceId = z.output<typeof deviceId>;
 

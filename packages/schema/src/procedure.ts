@@ -7,7 +7,7 @@ export type Access = "public" | "user" | "device";
  * Which limits count the call: `RATE_LIMIT_PER_MINUTE` for `general`; `keys` and `contact` have one of their own
  * beside it, the others instead of it.
  */
-export type RateClass = "otp" | "general" | "message" | "sync" | "signal" | "keys" | "contact";
+export type RateClass = "otp" | "general" | "message" | "sync" | "signal" | "keys" | "contact" | "archive";
 
 export interface RestRoute {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";

@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "73dce35d37d8a1472a7ad085c3b323d1b092b8f0941d3cdf3b19f5f09f1e0d17",
+  1: "7cea8078b11c1b65c70e2162e4fca9cc43b9d80be9bf8ed3cf14960d4941b52c",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

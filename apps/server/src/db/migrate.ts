@@ -6,6 +6,7 @@ import * as conversationEntries from "./migrations/0002-conversation-entries.ts"
 import * as contactsBlocks from "./migrations/0003-contacts-blocks.ts";
 import * as groups from "./migrations/0005-groups.ts";
 import * as registrationPin from "./migrations/0007-registration-pin.ts";
+import * as reactionsImports from "./migrations/0008-reactions-imports.ts";
 
 /** Listed, not found on disk, so that a bundle or a stray file changes nothing. Landed ones are never edited. */
 const migrations: Record<string, Migration> = {
@@ -14,6 +15,7 @@ const migrations: Record<string, Migration> = {
   "0003-contacts-blocks": contactsBlocks,
   "0005-groups": groups,
   "0007-registration-pin": registrationPin,
+  "0008-reactions-imports": reactionsImports,
 };
 
 /** Brings the database to the newest schema. Several processes may start at once: one migrates, the others wait. */

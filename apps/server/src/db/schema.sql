@@ -141,6 +141,29 @@ create table idempotency_keys (
 );
 CREATE INDEX idempotency_keys_by_time ON idempotency_keys USING btree (created_at);
 
+create table import_totals (
+  user_id uuid not null,
+  messages bigint not null,
+  constraint import_totals_pkey PRIMARY KEY (user_id)
+);
+
+create table imported_messages (
+  user_id uuid not null,
+  conversation_id uuid not null,
+  sent_at timestamp with time zone not null,
+  id uuid not null,
+  item_key uuid not null,
+  sender_user_id uuid not null,
+  sender_device_id text not null,
+  ciphertext text not null,
+  wrap text,
+  constraint imported_messages_pkey PRIMARY KEY (user_id, conversation_id, sent_at, id)
+);
+CREATE INDEX imported_messages_by_device ON imported_messages USING btree (user_id, conversation_id, sender_device_id, sent_at, id);
+CREATE UNIQUE INDEX imported_messages_by_id ON imported_messages USING btree (user_id, id);
+CREATE UNIQUE INDEX imported_messages_once ON imported_messages USING btree (user_id, conversation_id, item_key);
+comment on column imported_messages.item_key is 'what makes an item the same when it is imported again';
+
 create table marks (
   conversation_id uuid not null,
   user_id uuid not null,
@@ -167,6 +190,7 @@ create table messages (
   deleted_by uuid,
   constraint messages_pkey PRIMARY KEY (conversation_id, seq)
 );
+CREATE INDEX messages_by_device ON messages USING btree (conversation_id, sender_device_id, ((seq / 256)));
 CREATE INDEX messages_by_id ON messages USING btree (id);
 CREATE UNIQUE INDEX messages_once ON messages USING btree (conversation_id, dedupe_key) WHERE (dedupe_key IS NOT NULL);
 comment on column messages.wraps is 'device key (see messages.queries.ts) to wrap';
@@ -197,6 +221,19 @@ create table positions (
   seq bigint not null,
   constraint positions_pkey PRIMARY KEY (user_id, device_id, log_id)
 );
+
+create table reactions (
+  conversation_id uuid not null,
+  message_id uuid not null,
+  user_id uuid not null,
+  emoji text not null,
+  id uuid not null,
+  seq bigint not null,
+  created_at timestamp with time zone not null,
+  constraint reactions_emoji_check CHECK (((char_length(emoji) >= 1) AND (char_length(emoji) <= 16))),
+  constraint reactions_pkey PRIMARY KEY (conversation_id, message_id, user_id, emoji)
+);
+comment on column reactions.seq is 'the number of its entry in the conversation''s log';
 
 create table registration_pins (
   user_id uuid not null,

@@ -1,3 +1,5 @@
+import type { ArchiveTables } from "../modules/archive/archive.tables.ts";
+import type { ReactionTables } from "../modules/reactions/reactions.tables.ts";
 import type { AccountTables } from "../modules/accounts/accounts.tables.ts";
 import type { BlockTables } from "../modules/blocks/blocks.tables.ts";
 import type { ContactTables } from "../modules/contacts/contacts.tables.ts";
@@ -20,4 +22,6 @@ export type Tables = AccountTables &
   BlockTables &
   IdempotencyTables &
   InviteTables &
-  AuditTables;
+  AuditTables &
+  ReactionTables &
+  ArchiveTables;

@@ -3,12 +3,14 @@ import { accountsRouter } from "./accounts/accounts.router.ts";
 import { blocksRouter } from "./blocks/blocks.router.ts";
 import { contactsRouter } from "./contacts/contacts.router.ts";
 import { auditRouter } from "./audit/audit.router.ts";
+import { archiveRouter } from "./archive/archive.router.ts";
 import { conversationsRouter } from "./conversations/conversations.router.ts";
 import { devicesRouter } from "./devices/devices.router.ts";
 import { groupsRouter } from "./groups/groups.router.ts";
 import { invitesRouter } from "./invites/invites.router.ts";
 import { messagesRouter } from "./messages/messages.router.ts";
 import { presenceRouter } from "./presence/presence.router.ts";
+import { reactionsRouter } from "./reactions/reactions.router.ts";
 import { syncRouter } from "./sync/sync.router.ts";
 
 /** Every procedure of the contract: one that is missing, or of another type, does not compile. */
@@ -23,5 +25,7 @@ export const handlers: AllHandlers = {
   groups: groupsRouter,
   invites: invitesRouter,
   audit: auditRouter,
+  reactions: reactionsRouter,
+  archive: archiveRouter,
   sync: syncRouter,
 };

@@ -14,6 +14,8 @@ const syncFactor = 20;
 /** Contact look-ups of an account and of an address, in those of one device. */
 const contactAccountFactor = 2;
 const contactAddressFactor = 20;
+/** Exports and imports read and write much: they get one call for so many general ones. */
+const archiveDivisor = 12;
 const minuteSecs = 60;
 const hourSecs = 3_600;
 
@@ -21,6 +23,7 @@ export type LimitName =
   | "general"
   | "sync"
   | "signal"
+  | "archive"
   | "message"
   | "group_message"
   | "keys"
@@ -36,6 +39,10 @@ function quotasOf(config: Config): Record<LimitName, { points: number; durationS
     general: { points: config.RATE_LIMIT_PER_MINUTE, durationSecs: minuteSecs },
     sync: { points: config.RATE_LIMIT_PER_MINUTE * syncFactor, durationSecs: minuteSecs },
     signal: { points: config.RATE_LIMIT_PER_MINUTE, durationSecs: minuteSecs },
+    archive: {
+      points: Math.max(1, Math.floor(config.RATE_LIMIT_PER_MINUTE / archiveDivisor)),
+      durationSecs: minuteSecs,
+    },
     message: { points: config.CHAT_USER_MSGS_PER_MINUTE, durationSecs: minuteSecs },
     group_message: { points: config.CHAT_GROUP_MSGS_PER_MINUTE, durationSecs: minuteSecs },
     keys: { points: config.KEY_LOOKUPS_PER_HOUR, durationSecs: hourSecs },

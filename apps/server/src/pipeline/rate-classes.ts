@@ -31,6 +31,7 @@ function countersOf(app: App, rateClass: RateClass, { caller, address }: Who): [
         ["contact_account", account],
         ["contact_address", address],
       ];
+    case "archive":
     case "general":
     case "message":
     case "signal":

@@ -81,6 +81,14 @@ export const messagesProcedures = {
     ...messages.history,
     rest: { method: "GET", path: "/messages/history" },
   },
+  search: {
+    kind: "query",
+    access: "user",
+    limit: "general",
+    summary: "The newest messages of a conversation that match the filters, oldest first",
+    ...messages.search,
+    rest: { method: "GET", path: "/messages/search" },
+  },
   conversations: {
     kind: "query",
     access: "user",

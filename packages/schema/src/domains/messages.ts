@@ -87,6 +87,22 @@ export const history = {
   output: messageList,
 };
 
+export const search = {
+  input: z.object({
+    conversationId,
+    senderDeviceId: deviceId.nullish(),
+    hasAttachments: z.boolean().nullish(),
+    /** A time; what was sent then or later. */
+    since: z.string().max(64).nullish(),
+    /** A time; what was sent then or earlier. */
+    until: z.string().max(64).nullish(),
+    /** As for `history`. */
+    before: z.string().max(64).nullish(),
+    limit: z.int().min(1).max(200).default(50),
+  }),
+  output: messageList,
+};
+
 export const conversation = z.object({
   id: conversationId,
   /** The smaller of the two user ids; a group's owner. */

@@ -231,3 +231,38 @@ export async function countUnread(
   `.execute(db);
   return new Map(rows.map((row) => [row.id, row.unread]));
 }
+
+/** Which of the users are or were members. */
+export async function listMembersAmong(
+  db: Db | Tx,
+  conversationId: ConversationId,
+  userIds: UserId[],
+): Promise<UserId[]> {
+  const rows = await db
+    .selectFrom("conversation_members")
+    .select("user_id")
+    .distinct()
+    .where("conversation_id", "=", conversationId)
+    .where("user_id", "=", (by) => by.fn.any(by.val(userIds)))
+    .execute();
+  return rows.map((row) => row.user_id);
+}
+
+/** Holds the conversation's row, whose lock every entry takes; undefined for whoever is no present member. */
+export async function lockForMember(tx: Tx, conversationId: ConversationId, userId: UserId) {
+  const conversation = await tx
+    .selectFrom("conversations")
+    .select(["user_a", "user_b", "blocked_by_a", "blocked_by_b"])
+    .where("id", "=", conversationId)
+    .forNoKeyUpdate()
+    .executeTakeFirst();
+  // Asked once the row is held: until then the user may leave.
+  const member = await tx
+    .selectFrom("conversation_members")
+    .select("from_seq")
+    .where("conversation_id", "=", conversationId)
+    .where("user_id", "=", userId)
+    .where("to_seq", "is", null)
+    .executeTakeFirst();
+  return member && conversation;
+}

@@ -19,7 +19,9 @@ export {
   findGroupOf,
   listIntervals,
   listMembersInReach,
+  listMembersAmong,
   listRoster,
+  lockForMember,
   lockMembership,
   setBlockFlag,
 } from "./conversations.queries.ts";

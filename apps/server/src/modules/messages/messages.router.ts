@@ -1,7 +1,8 @@
 import type { Handlers } from "../../pipeline/call.ts";
 import { getConversations, getConversationsSummary } from "../conversations/conversations.service.ts";
 import { ackMessage, getReceipts } from "./acks.service.ts";
-import { getHistory, getInbox } from "./messages.service.ts";
+import { searchMessages } from "./history.service.ts";
+import { getInbox } from "./messages.service.ts";
 import { sendDirect, sendGroup } from "./send.service.ts";
 import { tellTyping } from "./typing.service.ts";
 
@@ -14,8 +15,9 @@ export const messagesRouter: Handlers<"messages"> = {
   ackDeliveredDevice: (call, ack) => ackMessage(call, { ...ack, kind: "delivered" }),
   ackReadDevice: (call, ack) => ackMessage(call, { ...ack, kind: "read" }),
   receipts: (call, { messageId }) => getReceipts(call, messageId),
-  history: getHistory,
   typing: tellTyping,
+  history: searchMessages,
+  search: searchMessages,
   conversations: (call) => getConversations(call),
   conversationsSummary: (call) => getConversationsSummary(call),
 };

@@ -1,24 +1,12 @@
-import {
-  messageId as messageIdSchema,
-  parseTime,
-  type ConversationId,
-  type Message,
-  type UserId,
-} from "@sotto/schema";
+import { type ConversationId, type Message, type UserId } from "@sotto/schema";
 import type { Db } from "../../db/db.ts";
-import { AppError } from "../../errors.ts";
 import type { Call } from "../../pipeline/call.ts";
 import { transact } from "../../pipeline/transact.ts";
-import { listIntervals, requireMember } from "../conversations/conversations.service.ts";
+import { listIntervals } from "../conversations/conversations.service.ts";
 import { loadAcks } from "../receipts/receipts.service.ts";
 import type { MarkKind } from "../receipts/receipts.tables.ts";
 import { acknowledge, coveringMembers } from "./acks.service.ts";
-import {
-  findVisibleMessage,
-  listNewestMessages,
-  listUndelivered,
-  type MessageRow,
-} from "./messages.queries.ts";
+import { listUndelivered, type MessageRow } from "./messages.queries.ts";
 import { readerKey } from "./stored-messages.service.ts";
 
 /** Messages to me that none of my devices has; marked delivered by this read when asked to. */
@@ -42,40 +30,6 @@ export async function getInbox(
     await acknowledge(call, tx, { wakes, seqs, kind: "delivered", deviceId: caller.deviceId ?? "" });
     return { messages: rows.map((row) => toMessage(row, { delivered: true, read: false })) };
   });
-}
-
-/** A page of a conversation: the newest before a time or a message, the oldest of them first. */
-export async function getHistory(
-  call: Call,
-  page: { conversationId: ConversationId; before?: string | null | undefined; limit: number },
-): Promise<{ messages: Message[] }> {
-  const { app, caller } = call;
-  await requireMember(call, page.conversationId);
-  const before = await parseBefore(call, page);
-  const rows = await listNewestMessages(app.db, readerKey(caller), { ...page, ...before });
-  return { messages: await withFlags(app.db, caller.userId, rows.toReversed()) };
-}
-
-async function parseBefore(
-  call: Call,
-  page: { conversationId: ConversationId; before?: string | null | undefined },
-): Promise<{ beforeSeq: number; beforeTime: Date | null }> {
-  const open = { beforeSeq: Number.MAX_SAFE_INTEGER, beforeTime: null };
-  if (!page.before) return open;
-  const id = messageIdSchema.safeParse(page.before);
-  if (id.success) {
-    const message = await findVisibleMessage(call.app.db, call.caller.userId, id.data);
-    if (message?.conversationId !== page.conversationId) throw new AppError("MESSAGE_NOT_FOUND");
-    return { ...open, beforeSeq: message.seq };
-  }
-  // In a query string an unescaped `+` of a zone arrives as a space.
-  const time = parseTime(page.before.replace(/ (?=\d{2}(:?\d{2})?$)/, "+")) ?? parseTime(page.before);
-  if (time === undefined) {
-    throw new AppError("VALIDATION_FAILED", {
-      issues: [{ loc: ["before"], msg: "Neither a time nor a message's id", type: "invalid_format" }],
-    });
-  }
-  return { ...open, beforeTime: new Date(time) };
 }
 
 /**

@@ -9,7 +9,8 @@ import { authenticate } from "../accounts/authenticate.ts";
 import { getConversationsSummary } from "../conversations/conversations.service.ts";
 import { listAccountEntries } from "../logs/logs.service.ts";
 import { ackMessage, getReceipts } from "../messages/acks.service.ts";
-import { getHistory, getInbox } from "../messages/messages.service.ts";
+import { searchMessages } from "../messages/history.service.ts";
+import { getInbox } from "../messages/messages.service.ts";
 import { sendDirect } from "../messages/send.service.ts";
 import { ackPositions } from "../sync/positions.service.ts";
 import type { MarkKind } from "./receipts.tables.ts";
@@ -236,7 +237,7 @@ async function compare(model: Model, sides: readonly [Side, Side]): Promise<void
     expect(conversations.map(({ unreadCount }) => unreadCount)).toEqual([
       toMe.filter((seq) => !model.isAcked("read", me, seq)).length,
     ]);
-    const history = await getHistory(call, { conversationId: first.conversationId, limit: 200 });
+    const history = await searchMessages(call, { conversationId: first.conversationId, limit: 200 });
     expect(history.messages).toEqual(
       model.messages.map((message, index) => {
         const reader = model.isOwn(me, index + 1) ? peer : me;

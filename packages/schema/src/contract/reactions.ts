@@ -1,0 +1,32 @@
+import * as reactions from "../domains/reactions.ts";
+import { ok } from "../primitives.ts";
+import type { Procedures } from "../procedure.ts";
+
+export const reactionsProcedures = {
+  add: {
+    kind: "mutation",
+    access: "user",
+    limit: "general",
+    summary: "React to a message; the same emoji again gives the same reaction",
+    ...reactions.add,
+    creates: true,
+    rest: { method: "POST", path: "/messages/{message_id}/reactions" },
+  },
+  list: {
+    kind: "query",
+    access: "user",
+    limit: "general",
+    summary: "The reactions to a message, oldest first",
+    ...reactions.list,
+    rest: { method: "GET", path: "/messages/{message_id}/reactions" },
+  },
+  remove: {
+    kind: "mutation",
+    access: "user",
+    limit: "general",
+    summary: "Take a reaction back",
+    ...reactions.remove,
+    output: ok,
+    rest: { method: "DELETE", path: "/messages/{message_id}/reactions", query: ["emoji"] },
+  },
+} as const satisfies Procedures;

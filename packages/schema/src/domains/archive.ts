@@ -1,0 +1,36 @@
+import * as z from "zod";
+import { conversationId, deviceId, messageId, text, userId } from "../primitives.ts";
+
+/** Most items of one import. */
+export const maxImportItems = 100_000;
+/** Largest body of an import in bytes. */
+export const maxImportBytes = 32 * 1_048_576;
+
+/** A message of an export, or one that a client made up. What it may not say of itself is not read. */
+export const importItem = z.object({
+  /** Whoever imports an item with this id again adds nothing. */
+  id: messageId.nullish(),
+  /** Non-empty, at most `maxCiphertextBytes`. */
+  ciphertext: text(Number.MAX_SAFE_INTEGER).min(1),
+  /** As the export had it, for the device that exported. */
+  wrap: text(4096).nullish(),
+  /** Any time from 1970 until now; missing: now. */
+  sentAt: z.string().max(64).nullish(),
+  senderDeviceId: deviceId.nullish(),
+  /** Whoever is or was no member is taken for the importer. */
+  senderUserId: userId.nullish(),
+});
+export type ImportItem = z.output<typeof importItem>;
+
+export const importMessages = {
+  input: z.object({
+    conversationId,
+    version: z.literal(1).nullish(),
+    messages: z.array(importItem).max(maxImportItems),
+  }),
+  output: z.object({
+    detail: z.literal("ok"),
+    /** The ids of what was added, in the order of the items. */
+    created: z.array(messageId),
+  }),
+};

@@ -1,0 +1,22 @@
+import * as z from "zod";
+import { emoji, messageId, reactionId, time, userId } from "../primitives.ts";
+
+/** Most different emoji that one user puts on one message. */
+export const maxReactionsPerUser = 16;
+
+export const reaction = z.object({ id: reactionId, messageId, userId, emoji, createdAt: time });
+export type Reaction = z.output<typeof reaction>;
+
+export const add = { input: z.object({ messageId, emoji }), output: reaction };
+
+export const list = {
+  input: z.object({
+    messageId,
+    /** A reaction's id; what came after it comes. */
+    after: reactionId.nullish(),
+    limit: z.int().min(1).max(1000).default(1000),
+  }),
+  output: z.object({ reactions: z.array(reaction) }),
+};
+
+export const remove = { input: z.object({ messageId, emoji }) };
