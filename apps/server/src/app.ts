@@ -6,6 +6,7 @@ import type { Metrics } from "./metrics.ts";
 import type { SessionCache } from "./modules/accounts/session-cache.ts";
 import type { Tokens } from "./modules/accounts/tokens.ts";
 import type { OtpSender } from "./modules/accounts/otp-sender.ts";
+import type { BlobStores } from "./modules/blobs/blob-store.ts";
 import type { PresenceStore } from "./modules/presence/presence-store.ts";
 import type { Hub } from "./modules/sync/hub.ts";
 import type { Rosters } from "./modules/sync/rosters.ts";
@@ -21,6 +22,7 @@ export interface App {
   tokens: Tokens;
   sessions: SessionCache;
   presence: PresenceStore;
+  blobs: BlobStores;
   limits: Limits;
   otpSender: OtpSender;
   metrics: Metrics;

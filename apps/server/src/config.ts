@@ -87,6 +87,21 @@ const environment = z.object({
   KEY_LOOKUPS_PER_HOUR: integer(1, 1_000_000).default(1_000),
   CONTACT_LOOKUPS_PER_HOUR: integer(1, 1_000_000).default(200),
   CONTACT_NUMBERS_PER_DAY: integer(1, 100_000).default(500),
+  BLOB_STORE: z.enum(["postgres", "s3"]).default("postgres"),
+  S3_ENDPOINT: url("https:", "http:").optional(),
+  S3_REGION: z.string().min(1).default("us-east-1"),
+  S3_BUCKET: z
+    .string()
+    .regex(/^[\w.-]+$/, "must be a bucket's name")
+    .optional(),
+  S3_PREFIX: z
+    .string()
+    .regex(/^[\w./-]*$/, "letters, digits and _ . - / only")
+    .default(""),
+  S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  MAX_BLOB_BYTES: integer(1, 50 * 2 ** 30).default(100 * 2 ** 20),
+  MAX_USER_BLOB_BYTES: integer(1, 2 ** 50).default(5 * 2 ** 30),
   LOG_RETENTION_DAYS: integer(1, 3650).default(30),
   LOG_LEVEL: z.enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"]).default("info"),
   PAYMENTS_BASE_URL: url("http:", "https:").optional(),
@@ -152,6 +167,11 @@ function findIncompleteTwilio(config: Config): string[] {
   }
   if (!config.TWILIO_FROM && !config.TWILIO_MESSAGING_SERVICE_SID) {
     problems.push("OTP_MODE=twilio needs TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID");
+  }
+  if (config.BLOB_STORE === "s3") {
+    const needed = ["S3_ENDPOINT", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"] as const;
+    const missing = needed.filter((name) => !config[name]);
+    if (missing.length > 0) problems.push(`BLOB_STORE=s3 needs ${missing.join(", ")}`);
   }
   return problems;
 }

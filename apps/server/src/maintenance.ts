@@ -1,11 +1,13 @@
 import type { App } from "./app.ts";
 import { deleteExpiredChallenges } from "./modules/accounts/otp.service.ts";
 import { deleteOldLookups } from "./modules/contacts/lookups.service.ts";
+import { collectBlobs } from "./modules/blobs/blobs.service.ts";
 import { pruneAccountEntries } from "./modules/logs/logs.service.ts";
 import { deleteOldKeys } from "./pipeline/idempotency.queries.ts";
 
 const periodMs = 60_000;
 const batchSize = 5_000;
+const maxCollectedBlobs = 500;
 const dayMs = 86_400_000;
 /** How long a repeated `Idempotency-Key` gives the first answer. */
 const idempotencyDays = 7;
@@ -27,4 +29,6 @@ export async function runMaintenance(app: App): Promise<void> {
   await deleteOldKeys(app.db, daysAgo(idempotencyDays));
   const pruned = await pruneAccountEntries(app.db, { before, liveSince: before, limit: batchSize });
   if (pruned > 0) app.log.info({ pruned }, "account entries pruned");
+  const collected = await collectBlobs(app, maxCollectedBlobs);
+  if (collected > 0) app.log.info({ collected }, "blobs collected");
 }

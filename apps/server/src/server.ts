@@ -14,6 +14,7 @@ import { createOtpSender } from "./modules/accounts/otp-sender.ts";
 import { SessionCache } from "./modules/accounts/session-cache.ts";
 import { applySessionChange, watchSessions } from "./modules/accounts/session-watch.ts";
 import { createTokens } from "./modules/accounts/tokens.ts";
+import { openBlobStores } from "./modules/blobs/blob-store.ts";
 import { createLocalPresence, createRedisPresence } from "./modules/presence/presence-store.ts";
 import { trackPresence } from "./modules/presence/presence.service.ts";
 import { listRoster } from "./modules/conversations/conversations.service.ts";
@@ -72,6 +73,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     tokens: await createTokens(config.JWT_SECRET),
     sessions: new SessionCache(),
     presence: cleanup.use(redis ? createRedisPresence(redis) : createLocalPresence()),
+    blobs: await openBlobStores(config, database.db),
     limits: createLimits(config, redis),
     otpSender: createOtpSender(config),
     metrics: createMetrics(),

@@ -41,6 +41,7 @@ export const errors = {
   ROUTE_NOT_FOUND: { status: 404, detail: "Not Found", retry: "never" },
   METHOD_NOT_ALLOWED: { status: 405, detail: "Method Not Allowed", retry: "never" },
   PAYLOAD_TOO_LARGE: { status: 413, detail: "Payload too large", retry: "never" },
+  STORAGE_QUOTA_EXCEEDED: { status: 413, detail: "Storage quota exceeded", retry: "after_change" },
   REQUEST_TIMEOUT: { status: 408, detail: "Request Timeout", retry: "later" },
   RANGE_NOT_SATISFIABLE: { status: 416, detail: "Range Not Satisfiable", retry: "never" },
 

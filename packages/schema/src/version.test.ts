@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "7cea8078b11c1b65c70e2162e4fca9cc43b9d80be9bf8ed3cf14960d4941b52c",
+  1: "1dece33bde2143d87d19e6fc2d0fbe19c14cb9853e0b4114e1ec276bf7bec5bb",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

@@ -4,6 +4,7 @@ import { openDatabase, type Db } from "./db.ts";
 import * as first from "./migrations/0001-first.ts";
 import * as conversationEntries from "./migrations/0002-conversation-entries.ts";
 import * as contactsBlocks from "./migrations/0003-contacts-blocks.ts";
+import * as blobsAttachments from "./migrations/0004-blobs-attachments.ts";
 import * as groups from "./migrations/0005-groups.ts";
 import * as registrationPin from "./migrations/0007-registration-pin.ts";
 import * as reactionsImports from "./migrations/0008-reactions-imports.ts";
@@ -13,6 +14,7 @@ const migrations: Record<string, Migration> = {
   "0001-first": first,
   "0002-conversation-entries": conversationEntries,
   "0003-contacts-blocks": contactsBlocks,
+  "0004-blobs-attachments": blobsAttachments,
   "0005-groups": groups,
   "0007-registration-pin": registrationPin,
   "0008-reactions-imports": reactionsImports,

@@ -16,6 +16,24 @@ create table account_logs (
   constraint account_logs_pkey PRIMARY KEY (user_id)
 );
 
+create table attachments (
+  conversation_id uuid not null,
+  message_seq bigint not null,
+  id uuid not null,
+  message_id uuid not null,
+  seq bigint not null,
+  blob_id uuid not null,
+  is_inline boolean not null,
+  content_type text,
+  filename text,
+  size_bytes bigint not null,
+  created_at timestamp with time zone not null,
+  constraint attachments_pkey PRIMARY KEY (conversation_id, message_seq, id)
+);
+CREATE INDEX attachments_by_id ON attachments USING btree (id);
+comment on column attachments.seq is 'the number of its own entry in the log';
+comment on column attachments.is_inline is 'came as base64 in JSON, and is given so';
+
 create table audit_rows (
   conversation_id uuid not null,
   id uuid not null,
@@ -26,6 +44,39 @@ create table audit_rows (
   created_at timestamp with time zone not null,
   constraint audit_rows_pkey PRIMARY KEY (conversation_id, id)
 );
+
+create table blob_chunks (
+  blob_id uuid not null,
+  position integer not null,
+  bytes bytea not null,
+  constraint blob_chunks_pkey PRIMARY KEY (blob_id, "position")
+);
+
+create table blob_usage (
+  user_id uuid not null,
+  size_bytes bigint not null,
+  constraint blob_usage_size_bytes_check CHECK ((size_bytes >= 0)),
+  constraint blob_usage_pkey PRIMARY KEY (user_id)
+);
+
+create table blobs (
+  id uuid not null,
+  user_id uuid not null,
+  store text not null,
+  size_bytes bigint not null default 0,
+  sha256 bytea,
+  created_at timestamp with time zone not null,
+  collect_at timestamp with time zone,
+  doomed_at timestamp with time zone,
+  constraint blobs_check CHECK (((collect_at IS NOT NULL) OR ((sha256 IS NOT NULL) AND (doomed_at IS NULL)))),
+  constraint blobs_store_check CHECK ((store = ANY (ARRAY['postgres'::text, 's3'::text]))),
+  constraint blobs_pkey PRIMARY KEY (id)
+);
+CREATE INDEX blobs_to_collect ON blobs USING btree (collect_at) WHERE (collect_at IS NOT NULL);
+comment on column blobs.size_bytes is 'grows while it is uploaded';
+comment on column blobs.sha256 is 'null: not whole yet';
+comment on column blobs.collect_at is 'null: referenced; else when it may be deleted';
+comment on column blobs.doomed_at is 'being deleted: it can no longer be written or referenced';
 
 create table blocks (
   user_id uuid not null,

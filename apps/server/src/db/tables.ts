@@ -4,6 +4,7 @@ import type { AccountTables } from "../modules/accounts/accounts.tables.ts";
 import type { BlockTables } from "../modules/blocks/blocks.tables.ts";
 import type { ContactTables } from "../modules/contacts/contacts.tables.ts";
 import type { AuditTables } from "../modules/audit/audit.tables.ts";
+import type { BlobTables } from "../modules/blobs/blobs.tables.ts";
 import type { ConversationTables } from "../modules/conversations/conversations.tables.ts";
 import type { DeviceTables } from "../modules/devices/devices.tables.ts";
 import type { InviteTables } from "../modules/invites/invites.tables.ts";
@@ -13,6 +14,7 @@ import type { LogTables } from "../modules/logs/logs.tables.ts";
 import type { IdempotencyTables } from "../pipeline/idempotency.tables.ts";
 
 export type Tables = AccountTables &
+  BlobTables &
   DeviceTables &
   ConversationTables &
   MessageTables &

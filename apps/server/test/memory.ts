@@ -1,0 +1,24 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+function liveBytes(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
+/**
+ * Measures how far the memory in use, without garbage, is above what it was. The median, since a
+ * single sample may count buffers that are just being freed; what is held while it grows shows there too.
+ */
+export function watchMemory(): { sample: () => void; medianBytes: () => number } {
+  const before = liveBytes();
+  const samples: number[] = [];
+  return {
+    sample: () => void samples.push(liveBytes() - before),
+    medianBytes: () => samples.toSorted((a, b) => a - b)[Math.floor(samples.length / 2)] ?? 0,
+  };
+}
