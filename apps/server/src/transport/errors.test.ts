@@ -12,6 +12,7 @@ const samples: Partial<Record<ErrorCode, object>> = {
   VALIDATION_FAILED: { issues: [{ loc: ["publicKey"], msg: "no", type: "missing" }] },
   OTP_RATE_LIMITED: { retryAfter: 7 },
   OTP_LOCKED: { retryAfter: 7 },
+  PIN_INVALID: { attemptsLeft: 2 },
   RATE_LIMITED: { retryAfter: 7 },
   GROUP_RATE_LIMITED: { retryAfter: 7 },
   ENVELOPE_REFUSED: { field: "message_id" },

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import type { RestAnswer } from "../rest-client.ts";
+import { newGroup } from "../groups.ts";
 import { startTestServer } from "../test-server.ts";
 import { fieldList, outcome, rest } from "./described-rest.ts";
 import { newPair, newPerson } from "./people.ts";
@@ -198,4 +199,57 @@ describe("Idempotency-Key", () => {
     for (const answer of answers) expect(answer.body).toEqual(answers[0]?.body);
     expect(answers[0]?.status).toBe(200);
   });
+
+  const creating: [route: string, make: (people: Creating) => Asked][] = [
+    ["POST /keys/publish", () => ({ body: { public_key: "k" }, other: { public_key: "l" } })],
+    ["POST /contacts/add", ({ bob, eve }) => ({ body: { phone: bob.phone }, other: { phone: eve.phone } })],
+    ["POST /blocks", ({ bob, eve }) => ({ query: [bob.id, eve.id] })],
+    ["POST /groups", () => ({ body: { name: "Harbour" }, other: { name: "Pier" } })],
+    [
+      "POST /groups/GROUP/members",
+      ({ bob, eve }) => ({ body: { member_user_ids: [bob.id] }, other: { member_user_ids: [eve.id] } }),
+    ],
+    ["POST /groups/GROUP/invites", () => ({ body: { max_uses: 1 }, other: { max_uses: 2 } })],
+    [
+      "POST /messages/send_group",
+      ({ group }) => {
+        const body = { conversation_id: group, sender_device_id: "phone", ciphertext: "c" };
+        return { body, other: { ...body, ciphertext: "d" } };
+      },
+    ],
+  ];
+
+  test.each(creating)(
+    "%s is done once for one key, and refuses another request under it",
+    async (route, make) => {
+      const [ada, bob] = await newPair(server.url);
+      const eve = await newPerson(server.url);
+      const group = await newGroup(server.url, ada);
+      const asked = make({ bob, eve, group });
+      const ask = (url: string, isOther: boolean): Promise<RestAnswer> => {
+        const path = route.replace("GROUP", group);
+        const query = asked.query ? `?blocked_user_id=${asked.query[isOther ? 1 : 0]}` : "";
+        const body = isOther ? asked.other : asked.body;
+        const headers = { "idempotency-key": "k" };
+        return rest(url, path + query, { token: ada.token, headers, ...(body ? { body } : {}) });
+      };
+      const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => ask(urls[i % 2] ?? "", false)));
+      expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(200));
+      for (const { body } of answers) expect(body).toEqual(answers[0]?.body);
+      for (const url of urls) expect(outcome(await ask(url, true))).toEqual(reusedKey);
+    },
+  );
 });
+
+interface Creating {
+  bob: { id: string; phone: string };
+  eve: { id: string; phone: string };
+  group: string;
+}
+
+/** A request, and another one that must not pass under its key. */
+interface Asked {
+  body?: object;
+  other?: object;
+  query?: [string, string];
+}

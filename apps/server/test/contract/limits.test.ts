@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { newGroup, newMembers } from "../groups.ts";
 import { requireRedisUrl, startTestServer } from "../test-server.ts";
 import { randomPhone, rest as plainRest, signIn, type RestAnswer } from "../rest-client.ts";
 import { outcome, rest } from "./described-rest.ts";
@@ -46,6 +47,27 @@ describe("limits", () => {
       const path = `POST /messages/${String(sent.body["id"])}/ack_read`;
       expect((await rest(server.url, path, { token: bob.token })).status).toBe(200);
     }
+  });
+
+  test("CHAT_GROUP_MSGS_PER_MINUTE counts one group's messages, whoever sends; strangers use nothing up", async () => {
+    await using server = await startTestServer({ env: { CHAT_GROUP_MSGS_PER_MINUTE: "2" } });
+    const { url } = server;
+    const [ada, bob, eve] = await newMembers(url, 3);
+    if (!ada || !bob || !eve) throw new Error("three were asked for");
+    const [group, other] = [await newGroup(url, ada, [bob]), await newGroup(url, ada, [bob])];
+    const send = (token: string, to: string): Promise<RestAnswer> =>
+      rest(url, "POST /messages/send_group", {
+        token,
+        body: { conversation_id: to, sender_device_id: "phone", ciphertext: "c" },
+      });
+    for (let i = 0; i < 3; i++) expect((await send(eve.token, group)).status).toBe(404);
+    for (const { token } of [ada, bob]) expect((await send(token, group)).status).toBe(200);
+    for (const { token } of [ada, bob]) {
+      const limited = await send(token, group);
+      expect(outcome(limited)).toEqual({ status: 429, detail: "Group rate limit exceeded" });
+      expect(limited.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
+    }
+    expect((await send(bob.token, other)).status).toBe(200);
   });
 
   test("typing has a count of its own", async () => {

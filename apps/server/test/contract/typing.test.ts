@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { type RestAnswer } from "../rest-client.ts";
+import { act, newGroup, newMembers } from "../groups.ts";
+import type { RestAnswer } from "../rest-client.ts";
 import { requireRedisUrl, startTestServer } from "../test-server.ts";
 import { WsClient } from "../ws-client.ts";
 import { unknownId } from "./contract-routes.ts";
@@ -90,6 +91,39 @@ describe("POST /messages/typing", () => {
     await settle(ada, bob, bobs);
     await settle(bob, ada, adas);
     expect([...adas.ofType("typing"), ...bobs.ofType("typing")]).toEqual([]);
+  });
+
+  test("in a group reaches the present members, and passes no block there either", async () => {
+    const [owner, reader, blocked, blocker, former] = await newMembers(server.url, 5);
+    if (!owner || !reader || !blocked || !blocker || !former) throw new Error("five were asked for");
+    const group = await newGroup(server.url, owner, [reader, blocked, blocker, former]);
+    await act(server.url, owner, `DELETE /groups/${group}/members/${former.id}`);
+    await act(server.url, owner, `POST /blocks?blocked_user_id=${blocked.id}`);
+    await act(server.url, blocker, `POST /blocks?blocked_user_id=${owner.id}`);
+    await using hears = await connect(other.url, reader);
+    await using own = await connect(server.url, owner);
+    const others = [await connect(server.url, blocked), await connect(other.url, blocker)];
+    const gone = await connect(server.url, former);
+    expect((await type(owner, { conversation_id: group })).body).toEqual({ detail: "ok" });
+    expect(await hears.next("typing")).toEqual({
+      type: "typing",
+      from: owner.id,
+      is_typing: true,
+      conversation_id: group,
+    });
+    // A message comes after whatever was told before it, and a group's messages pass blocks.
+    const body = { conversation_id: group, sender_device_id: "phone", ciphertext: "c" };
+    await act(server.url, owner, "POST /messages/send_group", body);
+    for (const socket of [hears, ...others]) await socket.next("message");
+    await settle(reader, former, gone);
+    for (const socket of [own, gone, ...others]) {
+      expect(socket.ofType("typing")).toEqual([]);
+      await socket[Symbol.asyncDispose]();
+    }
+    expect(outcome(await type(former, { conversation_id: group }))).toEqual({
+      status: 404,
+      detail: "Conversation not found",
+    });
   });
 
   test("refuses nobody and a conversation that is not the caller's", async () => {

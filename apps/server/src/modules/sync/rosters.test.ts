@@ -25,7 +25,9 @@ test("the members are read once for a membership entry, also by those who ask me
   const { rosters, asked } = manualReads();
   const answers = [1, 2, 3].map(() => rosters.resolve({ conversationId: group, rosterSeq: 7 }));
   asked[0]?.answer(users("a", "b"));
-  expect(await Promise.all(answers)).toEqual([1, 2, 3].map(() => users("a", "b")));
+  expect(await Promise.all(answers.map(async (answer) => answer))).toEqual(
+    [1, 2, 3].map(() => users("a", "b")),
+  );
   expect(rosters.resolve({ conversationId: group, rosterSeq: 7 })).toEqual(users("a", "b"));
   expect(asked.map(({ seq }) => seq)).toEqual([7]);
 });
