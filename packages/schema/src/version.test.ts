@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "1dece33bde2143d87d19e6fc2d0fbe19c14cb9853e0b4114e1ec276bf7bec5bb",
+  1: "4f58abc00d81433cab9c889c3e98cabb9da3834e34c6d50897b70f886618a8a3",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

@@ -89,6 +89,15 @@ export const messagesProcedures = {
     ...messages.search,
     rest: { method: "GET", path: "/messages/search" },
   },
+  delete: {
+    kind: "mutation",
+    access: "user",
+    limit: "general",
+    summary: "Delete a group's message, as its owner or an admin",
+    ...messages.ack,
+    output: ok,
+    rest: { method: "DELETE", path: "/messages/{message_id}" },
+  },
   conversations: {
     kind: "query",
     access: "user",

@@ -312,3 +312,16 @@ export async function insertMessage(
   `.execute(tx);
   return rows[0];
 }
+
+/** Takes away what a message says. Its row stays, since its number is in the log. */
+export function eraseMessage(
+  tx: Tx,
+  message: { conversationId: ConversationId; seq: number; deletedBy: UserId; at: Date },
+) {
+  return tx
+    .updateTable("messages")
+    .set({ ciphertext: "", wraps: null, deleted_at: message.at, deleted_by: message.deletedBy })
+    .where("conversation_id", "=", message.conversationId)
+    .where("seq", "=", message.seq)
+    .execute();
+}

@@ -3,6 +3,7 @@ import { getConversations, getConversationsSummary } from "../conversations/conv
 import { ackMessage, getReceipts } from "./acks.service.ts";
 import { searchMessages } from "./history.service.ts";
 import { getInbox } from "./messages.service.ts";
+import { deleteMessage } from "./moderation.service.ts";
 import { sendDirect, sendGroup } from "./send.service.ts";
 import { tellTyping } from "./typing.service.ts";
 
@@ -18,6 +19,7 @@ export const messagesRouter: Handlers<"messages"> = {
   typing: tellTyping,
   history: searchMessages,
   search: searchMessages,
+  delete: (call, { messageId }) => deleteMessage(call, messageId),
   conversations: (call) => getConversations(call),
   conversationsSummary: (call) => getConversationsSummary(call),
 };
