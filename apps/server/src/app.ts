@@ -5,6 +5,7 @@ import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { SessionCache } from "./modules/accounts/session-cache.ts";
 import type { Tokens } from "./modules/accounts/tokens.ts";
+import type { Outgoing } from "./modules/outgoing/outgoing.service.ts";
 import type { OtpSender } from "./modules/accounts/otp-sender.ts";
 import type { BlobStores } from "./modules/blobs/blob-store.ts";
 import type { PresenceStore } from "./modules/presence/presence-store.ts";
@@ -25,6 +26,7 @@ export interface App {
   blobs: BlobStores;
   limits: Limits;
   otpSender: OtpSender;
+  outgoing: Outgoing;
   metrics: Metrics;
   log: Log;
   /** The present time. */

@@ -119,7 +119,15 @@ describe("a value that cannot be read stops the start and names its variable", (
     ["CHAT_WEBHOOK_ENDPOINTS_JSON", "{"],
     ["CHAT_WEBHOOK_ENDPOINTS_JSON", "{}"],
     ["CHAT_WEBHOOK_ENDPOINTS_JSON", '[{"url":"x","secret":"s"}]'],
+    ["WEBHOOK_RETRY_DELAY_SECS", "0"],
+    ["WEBHOOK_RETRY_FOR_SECS", "-1"],
     ["PUSH_PROVIDER", "apns"],
+    ["FCM_SERVICE_ACCOUNT_JSON", "{"],
+    ["FCM_SERVICE_ACCOUNT_JSON", '{"project_id":"p"}'],
+    ["FCM_BASE_URL", "fcm"],
+    ["VAPID_PUBLIC_KEY", "short"],
+    ["VAPID_PRIVATE_KEY", "short"],
+    ["VAPID_SUBJECT", "somebody"],
     ["CHAT_USER_MSGS_PER_MINUTE", "0"],
     ["CHAT_GROUP_MSGS_PER_MINUTE", "-1"],
     ["RATE_LIMIT_PER_MINUTE", "1e3"],
@@ -152,6 +160,9 @@ describe("what belongs together is asked for together", () => {
     [{ ...twilio, TWILIO_API_KEY_SECRET: "secret" }, ["TWILIO_API_KEY_SID"]],
     [{ ...twilio, TWILIO_FROM: undefined }, ["TWILIO_FROM", "TWILIO_MESSAGING_SERVICE_SID"]],
     [{ NOTIFY_MODE: "redis" }, ["REDIS_URL"]],
+    [{ WEBHOOK_ENABLED: "true" }, ["CHAT_WEBHOOK_ENDPOINTS_JSON"]],
+    [{ PUSH_PROVIDER: "fcm" }, ["FCM_SERVICE_ACCOUNT_JSON", "FCM_SERVER_KEY"]],
+    [{ PUSH_PROVIDER: "webpush" }, ["VAPID_PUBLIC_KEY", "VAPID_PRIVATE_KEY", "VAPID_SUBJECT"]],
   ] satisfies [Env, string[]][])("%j", (env, names) => {
     for (const name of names) expect(refusalOf(env)).toContain(name);
   });
@@ -179,6 +190,11 @@ describe("outside dev", () => {
     ["ALLOWED_ORIGINS", { ALLOWED_ORIGINS: "*" }],
     ["ALLOWED_ORIGINS", { ALLOWED_ORIGINS: "https://a.example, *" }],
     ["OTP_HTTP_URL", { OTP_HTTP_URL: "http://sms.example" }],
+    [
+      "CHAT_WEBHOOK_ENDPOINTS_JSON",
+      { CHAT_WEBHOOK_ENDPOINTS_JSON: '[{"url":"http://a.example","secret":"s"}]' },
+    ],
+    ["FCM_BASE_URL", { FCM_BASE_URL: "http://fcm.example" }],
     ["OTP_HTTP_URL", { OTP_HTTP_URL: "HTTP://sms.example" }],
     ["TWILIO_BASE_URL", { ...twilio, TWILIO_BASE_URL: "http://api.twilio.example" }],
   ] satisfies [string, Env][])("refuses an unsafe %s: %j", (name, change) => {

@@ -44,6 +44,34 @@ const webhookEndpoints = z
     ),
   );
 
+const serviceAccount = z
+  .string()
+  .transform((value, context) => {
+    try {
+      return JSON.parse(value) as unknown;
+    } catch {
+      context.addIssue("must be JSON");
+      return z.NEVER;
+    }
+  })
+  .pipe(
+    z.object({
+      project_id: z.string().min(1),
+      client_email: z.string().min(1),
+      private_key: z.string().startsWith("-----BEGIN PRIVATE KEY-----"),
+      token_uri: url("http:", "https:").default("https://oauth2.googleapis.com/token"),
+    }),
+  );
+const hosts = z.string().transform((value) =>
+  value
+    .split(",")
+    .map((host) => host.trim().toLowerCase())
+    .filter((host) => host !== ""),
+);
+/** An uncompressed point, or a scalar, of P-256 in base64url. */
+const vapidPublicKey = z.string().regex(/^B[\w-]{86}$/, "must be 65 bytes in base64url that begin with 4");
+const vapidPrivateKey = z.string().regex(/^[\w-]{43}$/, "must be 32 bytes in base64url");
+
 /** Every variable with its default; docs/OPERATIONS.md says what each does. */
 const environment = z.object({
   ENV: z.string().min(1).default("dev"),
@@ -79,8 +107,16 @@ const environment = z.object({
   WEBHOOK_ENABLED: flag.default(false),
   WEBHOOK_TIMEOUT_SECS: integer(1, 60).default(3),
   CHAT_WEBHOOK_ENDPOINTS_JSON: webhookEndpoints.default([]),
-  PUSH_PROVIDER: z.enum(["none", "fcm"]).default("none"),
+  WEBHOOK_RETRY_DELAY_SECS: integer(1, 3_600).default(5),
+  WEBHOOK_RETRY_FOR_SECS: integer(1, 2_592_000).default(86_400),
+  OUTGOING_PRIVATE_HOSTS: hosts.default([]),
+  PUSH_PROVIDER: z.enum(["none", "fcm", "webpush"]).default("none"),
   FCM_SERVER_KEY: z.string().min(1).optional(),
+  FCM_SERVICE_ACCOUNT_JSON: serviceAccount.optional(),
+  FCM_BASE_URL: url("http:", "https:").default("https://fcm.googleapis.com"),
+  VAPID_PUBLIC_KEY: vapidPublicKey.optional(),
+  VAPID_PRIVATE_KEY: vapidPrivateKey.optional(),
+  VAPID_SUBJECT: url("mailto:", "https:").optional(),
   CHAT_USER_MSGS_PER_MINUTE: integer(1, 1_000_000).default(60),
   CHAT_GROUP_MSGS_PER_MINUTE: integer(1, 1_000_000).default(120),
   RATE_LIMIT_PER_MINUTE: integer(1, 1_000_000).default(120),
@@ -154,6 +190,24 @@ function findIncomplete(config: Config): string[] {
   }
   if (config.OTP_MODE === "twilio") problems.push(...findIncompleteTwilio(config));
   if (config.NOTIFY_MODE === "redis" && !config.REDIS_URL) problems.push("NOTIFY_MODE=redis needs REDIS_URL");
+  return [...problems, ...findIncompleteOutgoing(config)];
+}
+
+function findIncompleteOutgoing(config: Config): string[] {
+  const problems: string[] = [];
+  const urls = config.CHAT_WEBHOOK_ENDPOINTS_JSON.map((endpoint) => endpoint.url);
+  if (config.WEBHOOK_ENABLED && urls.length === 0) {
+    problems.push("WEBHOOK_ENABLED=true needs CHAT_WEBHOOK_ENDPOINTS_JSON");
+  }
+  if (new Set(urls).size < urls.length)
+    problems.push("CHAT_WEBHOOK_ENDPOINTS_JSON: a url stands there twice");
+  if (config.PUSH_PROVIDER === "fcm" && !(config.FCM_SERVICE_ACCOUNT_JSON ?? config.FCM_SERVER_KEY)) {
+    problems.push("PUSH_PROVIDER=fcm needs FCM_SERVICE_ACCOUNT_JSON or FCM_SERVER_KEY");
+  }
+  const hasVapid = config.VAPID_PUBLIC_KEY && config.VAPID_PRIVATE_KEY && config.VAPID_SUBJECT;
+  if (config.PUSH_PROVIDER === "webpush" && !hasVapid) {
+    problems.push("PUSH_PROVIDER=webpush needs VAPID_PUBLIC_KEY, VAPID_PRIVATE_KEY and VAPID_SUBJECT");
+  }
   return problems;
 }
 
@@ -184,8 +238,14 @@ function findUnsafe(config: Config): string[] {
   }
   if (config.OTP_MODE === "dev") problems.push("OTP_MODE=dev: everybody knows the code; only for ENV=dev");
   if (config.ALLOWED_ORIGINS.includes("*")) problems.push("ALLOWED_ORIGINS: * is only for ENV=dev");
-  for (const name of ["OTP_HTTP_URL", "TWILIO_BASE_URL"] as const) {
+  for (const name of ["OTP_HTTP_URL", "TWILIO_BASE_URL", "FCM_BASE_URL"] as const) {
     if (isPlainHttp(config[name])) problems.push(`${name}: https only outside ENV=dev`);
+  }
+  if (config.CHAT_WEBHOOK_ENDPOINTS_JSON.some((endpoint) => isPlainHttp(endpoint.url))) {
+    problems.push("CHAT_WEBHOOK_ENDPOINTS_JSON: https only outside ENV=dev");
+  }
+  if (isPlainHttp(config.FCM_SERVICE_ACCOUNT_JSON?.token_uri)) {
+    problems.push("FCM_SERVICE_ACCOUNT_JSON: token_uri must be https outside ENV=dev");
   }
   return problems;
 }

@@ -3,6 +3,7 @@ import { deleteExpiredChallenges } from "./modules/accounts/otp.service.ts";
 import { deleteOldLookups } from "./modules/contacts/lookups.service.ts";
 import { collectBlobs } from "./modules/blobs/blobs.service.ts";
 import { pruneAccountEntries } from "./modules/logs/logs.service.ts";
+import { deleteDeadWebhooks } from "./modules/webhooks/webhooks.service.ts";
 import { deleteOldKeys } from "./pipeline/idempotency.queries.ts";
 
 const periodMs = 60_000;
@@ -11,6 +12,8 @@ const maxCollectedBlobs = 500;
 const dayMs = 86_400_000;
 /** How long a repeated `Idempotency-Key` gives the first answer. */
 const idempotencyDays = 7;
+/** How long a webhook that was given up can be sent again. */
+const deadWebhookDays = 30;
 
 /** Deletes what has had its time, in small batches, so that it does not disturb sends. */
 export function startMaintenance(app: App): Disposable {
@@ -27,6 +30,7 @@ export async function runMaintenance(app: App): Promise<void> {
   await deleteExpiredChallenges(app.db, now);
   await deleteOldLookups(app.db, daysAgo(1));
   await deleteOldKeys(app.db, daysAgo(idempotencyDays));
+  await deleteDeadWebhooks(app.db, daysAgo(deadWebhookDays));
   const pruned = await pruneAccountEntries(app.db, { before, liveSince: before, limit: batchSize });
   if (pruned > 0) app.log.info({ pruned }, "account entries pruned");
   const collected = await collectBlobs(app, maxCollectedBlobs);

@@ -15,6 +15,7 @@ import { SessionCache } from "./modules/accounts/session-cache.ts";
 import { applySessionChange, watchSessions } from "./modules/accounts/session-watch.ts";
 import { createTokens } from "./modules/accounts/tokens.ts";
 import { openBlobStores } from "./modules/blobs/blob-store.ts";
+import { startOutgoing } from "./modules/outgoing/outgoing.service.ts";
 import { createLocalPresence, createRedisPresence } from "./modules/presence/presence-store.ts";
 import { trackPresence } from "./modules/presence/presence.service.ts";
 import { listRoster } from "./modules/conversations/conversations.service.ts";
@@ -63,19 +64,25 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const carrier = redis && redisBus ? redisBus.createRedisBus({ redis, log }) : createLocalBus();
   const bus = cleanup.use(options.wrapBus?.(carrier) ?? carrier);
   const now = options.now ?? (() => new Date());
+  const rosters = new Rosters((id, rosterSeq) => listRoster(database.db, id, rosterSeq));
+  const presence = cleanup.use(redis ? createRedisPresence(redis) : createLocalPresence());
+  const outgoing = cleanup.use(
+    await startOutgoing({ config, db: database.db, rosters, presence, redis, log, now, newId }),
+  );
 
   const app: App = {
     config,
     db: database.db,
     bus,
     hub: new Hub({ now }),
-    rosters: new Rosters((id, rosterSeq) => listRoster(database.db, id, rosterSeq)),
+    rosters,
     tokens: await createTokens(config.JWT_SECRET),
     sessions: new SessionCache(),
-    presence: cleanup.use(redis ? createRedisPresence(redis) : createLocalPresence()),
     blobs: await openBlobStores(config, database.db),
+    presence,
     limits: createLimits(config, redis),
     otpSender: createOtpSender(config),
+    outgoing,
     metrics: createMetrics(),
     log,
     now,

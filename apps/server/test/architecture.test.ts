@@ -123,7 +123,7 @@ test("the database knows no rules: of the modules and the pipeline only the tabl
 test("only config and main read the environment", () => {
   // PATH goes on to initdb and postgres, which are found by it.
   const allowed = new Set(
-    ["config.ts", "main.ts", "db/postgres-cluster.ts"].map((file) => `${server}/${file}`),
+    ["config.ts", "main.ts", "commands/main.ts", "db/postgres-cluster.ts"].map((file) => `${server}/${file}`),
   );
   const readers = sources
     .filter(({ file }) => /process\.env|import\.meta\.env/.test(readFileSync(path.join(root, file), "utf8")))

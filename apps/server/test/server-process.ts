@@ -13,7 +13,11 @@ export interface ServerProcess extends AsyncDisposable {
 }
 
 /** A server as a process of its own, ready to be asked. */
-export async function launchServer(options: { databaseUrl: string; port?: number }): Promise<ServerProcess> {
+export async function launchServer(options: {
+  databaseUrl: string;
+  port?: number;
+  env?: Record<string, string>;
+}): Promise<ServerProcess> {
   const port = options.port ?? (await findFreePort());
   const child = spawn(process.execPath, ["--conditions=@sotto/source", main], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -25,6 +29,7 @@ export async function launchServer(options: { databaseUrl: string; port?: number
       LOG_LEVEL: "warn",
       CHAT_USER_MSGS_PER_MINUTE: "1000000",
       RATE_LIMIT_PER_MINUTE: "1000000",
+      ...options.env,
     },
   });
   const ended = once(child, "close");

@@ -6,6 +6,7 @@ import * as conversationEntries from "./migrations/0002-conversation-entries.ts"
 import * as contactsBlocks from "./migrations/0003-contacts-blocks.ts";
 import * as blobsAttachments from "./migrations/0004-blobs-attachments.ts";
 import * as groups from "./migrations/0005-groups.ts";
+import * as eventsOut from "./migrations/0006-events-out.ts";
 import * as registrationPin from "./migrations/0007-registration-pin.ts";
 import * as reactionsImports from "./migrations/0008-reactions-imports.ts";
 
@@ -16,6 +17,7 @@ const migrations: Record<string, Migration> = {
   "0003-contacts-blocks": contactsBlocks,
   "0004-blobs-attachments": blobsAttachments,
   "0005-groups": groups,
+  "0006-events-out": eventsOut,
   "0007-registration-pin": registrationPin,
   "0008-reactions-imports": reactionsImports,
 };

@@ -265,6 +265,13 @@ create table otp_locks (
   constraint otp_locks_pkey PRIMARY KEY (phone)
 );
 
+create table payment_webhooks (
+  signature bytea not null,
+  received_at timestamp with time zone not null,
+  constraint payment_webhooks_pkey PRIMARY KEY (signature)
+);
+CREATE INDEX payment_webhooks_by_time ON payment_webhooks USING btree (received_at);
+
 create table positions (
   user_id uuid not null,
   device_id text not null,
@@ -344,4 +351,25 @@ create table users (
   last_seen_at timestamp with time zone,
   constraint users_pkey PRIMARY KEY (id),
   constraint users_phone_key UNIQUE (phone)
+);
+
+create table webhook_events (
+  conversation_id uuid not null,
+  endpoint text not null,
+  seq bigint not null,
+  id uuid not null,
+  event text not null,
+  body text not null,
+  created_at timestamp with time zone not null,
+  retry_until timestamp with time zone not null,
+  dead_at timestamp with time zone,
+  constraint webhook_events_pkey PRIMARY KEY (conversation_id, endpoint, seq)
+);
+CREATE INDEX webhook_events_dead ON webhook_events USING btree (dead_at) WHERE (dead_at IS NOT NULL);
+
+create table webhook_streams (
+  conversation_id uuid not null,
+  endpoint text not null,
+  last_seq bigint not null,
+  constraint webhook_streams_pkey PRIMARY KEY (conversation_id, endpoint)
 );

@@ -11,6 +11,7 @@ import type { InviteTables } from "../modules/invites/invites.tables.ts";
 import type { MessageTables } from "../modules/messages/messages.tables.ts";
 import type { ReceiptTables } from "../modules/receipts/receipts.tables.ts";
 import type { LogTables } from "../modules/logs/logs.tables.ts";
+import type { WebhookTables } from "../modules/webhooks/webhooks.tables.ts";
 import type { IdempotencyTables } from "../pipeline/idempotency.tables.ts";
 
 export type Tables = AccountTables &
@@ -20,6 +21,7 @@ export type Tables = AccountTables &
   MessageTables &
   ReceiptTables &
   LogTables &
+  WebhookTables &
   ContactTables &
   BlockTables &
   IdempotencyTables &

@@ -1,6 +1,7 @@
 import type { Wake } from "../bus/bus.ts";
 import type { Tx } from "../db/db.ts";
 import { AppError } from "../errors.ts";
+import type { OutgoingEvent } from "../modules/outgoing/events.ts";
 import type { Call, Caller } from "./call.ts";
 import { findKey, insertKey, storeAnswer } from "./idempotency.queries.ts";
 
@@ -17,25 +18,37 @@ export async function transact<T extends object>(
   work: (tx: Tx, wakes: Wakes) => Promise<T>,
 ): Promise<T> {
   const wakes: Wakes = [];
+  let events: OutgoingEvent[] = [];
   const result = await call.app.db.transaction().execute(async (tx) => {
-    if (!call.idempotency || !call.caller) return work(tx, wakes);
-    const { userId } = call.caller;
-    const { key, requestHash } = call.idempotency;
-    if (await insertKey(tx, { userId, key, requestHash, at: call.app.now() })) {
-      const response = await work(tx, wakes);
-      await storeAnswer(tx, { userId, key, response });
-      return response;
-    }
-    const stored = await findKey(tx, userId, key);
-    if (!stored?.response || !stored.request_hash.equals(requestHash)) {
-      throw new AppError("IDEMPOTENCY_KEY_REUSED");
-    }
-    // The hash says that it is the same request, so what was stored is an answer of this type.
-    return stored.response as T;
+    const answer = await runOnce(call, tx, (inner) => work(inner, wakes));
+    events = await call.app.outgoing.store(tx, wakes);
+    return answer;
   });
   for (const wake of wakes) {
     if (wake.kind === "entry" && wake.entry.body.type === "message.created") call.app.metrics.messages.inc();
     call.app.bus.publish(wake);
   }
+  call.app.outgoing.publish(events);
   return result;
+}
+
+async function runOnce<T extends object>(
+  call: Call<Caller | null>,
+  tx: Tx,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  if (!call.idempotency || !call.caller) return work(tx);
+  const { userId } = call.caller;
+  const { key, requestHash } = call.idempotency;
+  if (await insertKey(tx, { userId, key, requestHash, at: call.app.now() })) {
+    const response = await work(tx);
+    await storeAnswer(tx, { userId, key, response });
+    return response;
+  }
+  const stored = await findKey(tx, userId, key);
+  if (!stored?.response || !stored.request_hash.equals(requestHash)) {
+    throw new AppError("IDEMPOTENCY_KEY_REUSED");
+  }
+  // The hash says that it is the same request, so what was stored is an answer of this type.
+  return stored.response as T;
 }

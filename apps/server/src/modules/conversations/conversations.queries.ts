@@ -141,6 +141,21 @@ export async function listRoster(
   return rows.map((row) => row.user_id);
 }
 
+export async function countRoster(
+  db: Db | Tx,
+  conversationId: ConversationId,
+  rosterSeq: number,
+): Promise<number> {
+  const { count } = await db
+    .selectFrom("conversation_members")
+    .select(({ fn }) => fn.countAll<number>().as("count"))
+    .where("conversation_id", "=", conversationId)
+    .where("from_seq", "<", rosterSeq)
+    .where((where) => where.or([where("to_seq", "is", null), where("to_seq", ">", rosterSeq)]))
+    .executeTakeFirstOrThrow();
+  return count;
+}
+
 /** Whose membership covers which numbers of a page. */
 export function listIntervals(
   db: Db | Tx,

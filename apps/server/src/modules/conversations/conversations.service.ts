@@ -15,6 +15,7 @@ import {
 } from "./conversations.queries.ts";
 
 export {
+  countRoster,
   findDirect,
   findGroupOf,
   listIntervals,

@@ -1,5 +1,5 @@
 import type { ConversationId, UserId } from "@sotto/schema";
-import type { Audience } from "../logs/entries.ts";
+import type { Audience, GroupAudience } from "../logs/entries.ts";
 
 type Read = (conversationId: ConversationId, rosterSeq: number) => Promise<UserId[]>;
 
@@ -31,6 +31,12 @@ export class Rosters {
     const members = this.#membersOf(audience.conversationId, audience.rosterSeq);
     if (!Array.isArray(members)) return members.then((all) => [...all, ...left]);
     return left.length === 0 ? members : [...members, ...left];
+  }
+
+  /** How many members the audience has, where that is known without reading. */
+  countKnown({ conversationId, rosterSeq }: GroupAudience): number | undefined {
+    const known = this.#rosters.get(conversationId);
+    return known?.rosterSeq === rosterSeq && Array.isArray(known.members) ? known.members.length : undefined;
   }
 
   #membersOf(conversationId: ConversationId, rosterSeq: number): UserId[] | Promise<UserId[]> {
