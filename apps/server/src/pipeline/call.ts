@@ -24,8 +24,8 @@ export interface Call<C extends Caller | null = Caller> {
   log: Log;
   /** The address that the request came from, for limits. */
   address: string;
-  /** REST's `Idempotency-Key`, where the procedure honours it, with a hash of the request. */
-  idempotency?: { key: string; requestHash: Buffer };
+  /** REST's `Idempotency-Key`, where the procedure honours it, with a hash of the request; of an upload, of what was read. */
+  idempotency?: { key: string; hashRequest: () => Buffer };
   /** The socket that a subscription streams to. */
   socket?: SubscriberSocket;
   signal?: AbortSignal;

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { contract, type Procedure } from "@sotto/schema";
 import type { z } from "zod";
 import type { App } from "../app.ts";
@@ -8,6 +7,7 @@ import { authenticate } from "../modules/accounts/authenticate.ts";
 import { handlers } from "../modules/handlers.ts";
 import type { Call, Caller, DownloadAnswer, SubscriberSocket, UploadBody, UploadCall } from "./call.ts";
 import { limitCall } from "./rate-classes.ts";
+import { hashRequest } from "./request-hash.ts";
 
 /** What a door knows of a call before the pipeline has seen it. */
 export interface Request {
@@ -35,12 +35,15 @@ export async function runProcedure(app: App, request: Request): Promise<unknown>
   await limitCall(app, procedure.limit, { caller, address: request.address });
   const input = parseInput(procedure.input, request.rawInput);
   const call: AnyCall = { app, caller, log: request.log, address: request.address };
-  if (request.body) call.body = request.body;
   if (request.socket) call.socket = request.socket;
   if (request.signal) call.signal = request.signal;
+  let { body } = request;
   if (procedure.creates && request.idempotencyKey) {
-    call.idempotency = { key: request.idempotencyKey, requestHash: hashRequest(request, input) };
+    const hashed = hashRequest({ area: request.area, name: request.name, input }, body);
+    body = hashed.body;
+    call.idempotency = { key: request.idempotencyKey, hashRequest: hashed.digest };
   }
+  if (body) call.body = body;
   return handler(call, input);
 }
 
@@ -79,9 +82,3 @@ function parseInput(schema: z.ZodType, rawInput: unknown): unknown {
 }
 
 const maxIssues = 20;
-
-function hashRequest(request: Request, input: unknown): Buffer {
-  return createHash("sha256")
-    .update(JSON.stringify([request.area, request.name, input]))
-    .digest();
-}

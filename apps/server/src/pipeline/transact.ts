@@ -39,7 +39,8 @@ async function runOnce<T extends object>(
 ): Promise<T> {
   if (!call.idempotency || !call.caller) return work(tx);
   const { userId } = call.caller;
-  const { key, requestHash } = call.idempotency;
+  const { key } = call.idempotency;
+  const requestHash = call.idempotency.hashRequest();
   if (await insertKey(tx, { userId, key, requestHash, at: call.app.now() })) {
     const response = await work(tx);
     await storeAnswer(tx, { userId, key, response });

@@ -87,16 +87,6 @@ export async function setBlockFlag(
     .execute();
 }
 
-/** Who has blocked whom in a conversation; its row is locked, so that it stays so. */
-export function lockBlockFlags(tx: Tx, id: ConversationId) {
-  return tx
-    .selectFrom("conversations")
-    .select(["user_a", "user_b", "blocked_by_a", "blocked_by_b"])
-    .where("id", "=", id)
-    .forNoKeyUpdate()
-    .executeTakeFirst();
-}
-
 /** The member's interval; its row is locked, so that one user's acks in a conversation run in turn. */
 export function lockMembership(tx: Tx, conversationId: ConversationId, userId: UserId) {
   return tx

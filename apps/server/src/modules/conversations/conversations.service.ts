@@ -11,7 +11,6 @@ import {
   insertDirect,
   isMember,
   listConversations,
-  lockBlockFlags,
 } from "./conversations.queries.ts";
 
 export {
@@ -59,15 +58,6 @@ export function requireNoBlock(flags: BlockFlags, me: UserId): void {
   const isTheirs = flags.user_a === me ? flags.blocked_by_b : flags.blocked_by_a;
   if (isMine) throw new AppError("RECIPIENT_BLOCKED");
   if (isTheirs) throw new AppError("YOU_ARE_BLOCKED");
-}
-
-/**
- * As `requireNoBlock`, for whatever else is added to a direct conversation: its row is locked, so
- * that no block comes in between. In a group nothing is blocked.
- */
-export async function lockUnblocked(tx: Tx, conversationId: ConversationId, me: UserId): Promise<void> {
-  const flags = await lockBlockFlags(tx, conversationId);
-  if (flags) requireNoBlock(flags, me);
 }
 
 /** Lets a client learn the conversation's id before its first message, to seal it into the envelope. */
