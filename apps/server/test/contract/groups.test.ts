@@ -207,6 +207,29 @@ describe("POST /groups/{id}/members", () => {
   });
 });
 
+describe("a block", () => {
+  test("either way keeps one from adding the other, and hinders nobody else", async () => {
+    const [blocker, blocked, third] = await newMembers(url, 3);
+    if (!blocker || !blocked || !third) throw new Error("nobody");
+    await act(url, blocker, `POST /blocks?blocked_user_id=${blocked.id}`);
+    const refused = { status: 403, detail: "User blocked" };
+    for (const [actor, added] of [
+      [blocker, blocked],
+      [blocked, blocker],
+    ] as const) {
+      const made = await call(actor, "POST /groups", { name: "n", member_user_ids: [third.id, added.id] });
+      expect(outcome(made)).toEqual(refused);
+      const id = await newGroup(url, actor, [third]);
+      expect(outcome(await call(actor, `POST /groups/${id}/members`, [owner.id, added.id]))).toEqual(refused);
+      expect(Object.keys(await rolesOf(url, actor, id))).toHaveLength(2);
+      await act(url, actor, `POST /groups/${id}/members/${third.id}/role`, { role: "admin" });
+      await act(url, third, `POST /groups/${id}/members`, [added.id]);
+      // Who is in already is not added.
+      expect(await call(actor, `POST /groups/${id}/members`, [added.id])).toMatchObject(ok);
+    }
+  });
+});
+
 describe("DELETE /groups/{id}/members/{user_id}", () => {
   test("removes, and once", async () => {
     const id = await newGroupOf(url, cast);

@@ -13,7 +13,7 @@ import {
   listMembers,
   updateGroup,
 } from "./groups.queries.ts";
-import { holdAddable, requireRoom } from "./members.service.ts";
+import { holdAddable, requireNoBlocks, requireRoom } from "./members.service.ts";
 
 /** Makes a group with the caller as its owner. Whoever is named twice, and the caller, is in it once. */
 export async function createGroup(
@@ -24,6 +24,7 @@ export async function createGroup(
   const { name } = input;
   return transact(call, async (tx, wakes) => {
     const others = await holdAddable(tx, caller.userId, input.memberUserIds ?? []);
+    await requireNoBlocks(tx, caller.userId, others);
     requireRoom(0, 1 + others.length);
     const at = app.now();
     const id = app.newId<ConversationId>();

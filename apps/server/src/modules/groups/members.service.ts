@@ -4,6 +4,7 @@ import { AppError } from "../../errors.ts";
 import type { Call } from "../../pipeline/call.ts";
 import { transact } from "../../pipeline/transact.ts";
 import { holdUsers } from "../accounts/users.service.ts";
+import { findBlocksBetween } from "../blocks/blocks.service.ts";
 import { appendChange, changeGroup, lockAs, type LockedGroup } from "./group-changes.service.ts";
 import { requireMayLeave, requireMayRemove, requireModerator } from "./group-rules.ts";
 import {
@@ -27,6 +28,12 @@ export async function holdAddable(tx: Tx, actor: UserId, userIds: UserId[]): Pro
   return others;
 }
 
+/** Nobody is added across a block, whoever of the two made it; holds for users that are held. */
+export async function requireNoBlocks(tx: Tx, actor: UserId, userIds: UserId[]): Promise<void> {
+  const blocked = await findBlocksBetween(tx, actor, userIds);
+  if (blocked.length > 0) throw new AppError("MEMBER_BLOCKED");
+}
+
 export function requireRoom(present: number, joining: number): void {
   if (present + joining > maxGroupMembers) throw new AppError("GROUP_FULL");
 }
@@ -44,27 +51,32 @@ export async function addMembers(
     const others = await holdAddable(tx, call.caller.userId, input.memberUserIds);
     const group = await lockAs(call, { tx, wakes }, input.conversationId);
     requireModerator(group.role);
-    await join(group, others, "members_added");
+    if (group.isArchived) throw new AppError("GROUP_ARCHIVED");
+    const joining = await listAbsent(tx, group.id, others);
+    await requireNoBlocks(tx, call.caller.userId, joining);
+    await join(group, joining, "members_added");
     return { detail: "ok" as const };
   });
 }
 
-/** Lets users into a locked group. They see from this change's own entry on. */
+async function listAbsent(tx: Tx, id: ConversationId, userIds: UserId[]): Promise<UserId[]> {
+  const present = await findPresent(tx, id, userIds);
+  return userIds.filter((userId) => !present.has(userId));
+}
+
+/** Lets users who are no members into a locked group. They see from this change's own entry on. */
 async function join(
-  group: Pick<LockedGroup, "call" | "tx" | "wakes" | "id" | "isArchived">,
+  group: Pick<LockedGroup, "call" | "tx" | "wakes" | "id">,
   userIds: UserId[],
   action: "members_added" | "member_joined",
 ): Promise<void> {
   const { tx, id } = group;
-  if (group.isArchived) throw new AppError("GROUP_ARCHIVED");
-  const present = await findPresent(tx, id, userIds);
-  const joining = userIds.filter((userId) => !present.has(userId));
-  if (joining.length === 0) return;
-  requireRoom(await countMembers(tx, id), joining.length);
-  const seq = await appendChange(group, { action, userIds: joining });
+  if (userIds.length === 0) return;
+  requireRoom(await countMembers(tx, id), userIds.length);
+  const seq = await appendChange(group, { action, userIds });
   await insertMembers(tx, {
     conversationId: id,
-    userIds: joining,
+    userIds,
     role: "member",
     fromSeq: seq - 1,
     at: group.call.app.now(),
@@ -85,9 +97,9 @@ export async function admit(
   const group = await lockGroup(tx, id);
   if (!group) throw new AppError("GROUP_NOT_FOUND");
   if (await findRole(tx, id, userId)) return;
-  const isArchived = group.archived_at !== null;
-  if (!isArchived) await take();
-  await join({ ...joining, isArchived }, [userId], "member_joined");
+  if (group.archived_at) throw new AppError("GROUP_ARCHIVED");
+  await take();
+  await join(joining, [userId], "member_joined");
 }
 
 /** Removes a member, who sees the removal as the last entry. Whoever names themselves leaves. */
