@@ -96,9 +96,7 @@ class Model {
     if (role !== "owner") return 403;
     if (actor === target) return 200;
     if (!this.roles.has(target)) return 404;
-    return this.#append("ownership_transferred", () =>
-      this.roles.set(actor, "admin").set(target, "owner"),
-    );
+    return this.#append("ownership_transferred", () => this.roles.set(actor, "admin").set(target, "owner"));
   }
 }
 
@@ -107,7 +105,19 @@ const people = await newMembers(url, 5);
 function makeStep(random: () => number): Step {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
   const user = (): number => Math.floor(random() * people.length);
-  const op = pick(["add", "add", "remove", "transfer", "role", "role", "archive", "leave", "accept", "send", "send"] as const);
+  const op = pick([
+    "add",
+    "add",
+    "remove",
+    "transfer",
+    "role",
+    "role",
+    "archive",
+    "leave",
+    "accept",
+    "send",
+    "send",
+  ] as const);
   switch (op) {
     case "add":
     case "remove":
@@ -125,7 +135,11 @@ function makeStep(random: () => number): Step {
   }
 }
 
-function request(group: { id: string; code: string }, step: Step, count: number): [route: string, body?: object] {
+function request(
+  group: { id: string; code: string },
+  step: Step,
+  count: number,
+): [route: string, body?: object] {
   const at = `/groups/${group.id}`;
   const target = "target" in step ? people[step.target]?.id : undefined;
   switch (step.op) {

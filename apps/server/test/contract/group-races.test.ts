@@ -22,6 +22,7 @@ function call(i: number, actor: Person, route: string, body?: unknown): Promise<
 }
 
 const statusOf = ({ status }: RestAnswer): number => status;
+const statusesOf = (answers: RestAnswer[]): number[] => answers.map(statusOf).toSorted((a, b) => a - b);
 
 async function three(): Promise<[Member, Member, Member]> {
   return [await newMember(url), await newMember(url), await newMember(url)];
@@ -48,7 +49,7 @@ describe("ownership", () => {
           call(i, owner, `POST /groups/${id}/transfer_ownership`, { new_owner_user_id: target.id }),
         ),
       );
-      expect(answers.map(statusOf).toSorted()).toEqual([200, 403]);
+      expect(statusesOf(answers)).toEqual([200, 403]);
       expect(await storedRoles(id)).toEqual(["admin", "member", "owner"]);
     }
   });
@@ -147,9 +148,12 @@ describe("members", () => {
         call(0, owner, `DELETE /groups/${id}/members/${member.id}`),
         call(1, member, `POST /groups/${id}/leave`),
       ]);
-      expect([statusOf(removed), statusOf(left)].toSorted()).toEqual([200, 404]);
+      expect(statusesOf([removed, left])).toEqual([200, 404]);
       expect(await storedRoles(id)).toEqual(["owner"]);
-      expect(await entriesOf(id)).toEqual(["created", removed.status === 200 ? "member_removed" : "member_left"]);
+      expect(await entriesOf(id)).toEqual([
+        "created",
+        removed.status === 200 ? "member_removed" : "member_left",
+      ]);
     }
   });
 
@@ -179,8 +183,8 @@ describe("members", () => {
         call(1, admin, `DELETE /groups/${id}/members/${member.id}`),
       ]);
       expect(lowered.status).toBe(200);
-      const order =
-        removed.status === 200 ? ["member_removed", "role_changed"] : (expect(removed.status).toBe(403), ["role_changed"]);
+      expect([200, 403]).toContain(removed.status);
+      const order = removed.status === 200 ? ["member_removed", "role_changed"] : ["role_changed"];
       expect((await entriesOf(id)).slice(2)).toEqual(order);
     }
   });
@@ -217,9 +221,11 @@ describe("members", () => {
       (await act(url, owner, "POST /groups", { name: "full", member_user_ids: ids.slice(0, 996) }))["id"],
     );
     const answers = await Promise.all(
-      [ids.slice(996, 998), ids.slice(998)].map((adding, i) => call(i, owner, `POST /groups/${id}/members`, adding)),
+      [ids.slice(996, 998), ids.slice(998)].map((adding, i) =>
+        call(i, owner, `POST /groups/${id}/members`, adding),
+      ),
     );
-    expect(answers.map(statusOf).toSorted()).toEqual([200, 409]);
+    expect(statusesOf(answers)).toEqual([200, 409]);
     expect(await storedRoles(id)).toHaveLength(999);
   });
 

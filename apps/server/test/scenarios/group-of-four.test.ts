@@ -76,8 +76,12 @@ test("four people make a group, join by invite, are removed, come back, and catc
   // Bob is removed: that is the last that he hears. Cid is away from here on.
   await act(url, ada, `DELETE /groups/${id}/members/${bob.id}`);
   await sendToGroup(url, ada, id, "without bob");
-  await adaSocket.until("the removal", () => adaSocket.ofType("group").some((f) => say(f) === "member_removed"));
-  await bobSocket.until("the removal", () => bobSocket.ofType("group").some((f) => say(f) === "member_removed"));
+  await adaSocket.until("the removal", () =>
+    adaSocket.ofType("group").some((f) => say(f) === "member_removed"),
+  );
+  await bobSocket.until("the removal", () =>
+    bobSocket.ofType("group").some((f) => say(f) === "member_removed"),
+  );
   expect((await rest(url, `GET /groups/${id}`, { token: bob.token })).status).toBe(404);
   expect(await historyOf(url, bob, id)).toEqual(["before dan", "welcome dan"]);
 

@@ -117,6 +117,8 @@ export async function loadAcks(
   conversationId: ConversationId,
   page: { userIds: UserId[]; fromSeq: number; toSeq: number },
 ): Promise<AckLookup> {
+  // Nobody was in the group but the sender.
+  if (page.userIds.length === 0) return () => false;
   const [marks, singles] = await Promise.all([
     listUserMarks(db, conversationId, page.userIds),
     listSingleMarks(db, conversationId, page),
