@@ -26,4 +26,4 @@ export {
 export type { Presence } from "./domains/presence.ts";
 export { maxFillEntries } from "./domains/sync.ts";
 export { maxReactionsPerUser, type Reaction } from "./domains/reactions.ts";
-export { type ImportItem } from "./domains/archive.ts";
+export { type Export, type ImportItem } from "./domains/archive.ts";

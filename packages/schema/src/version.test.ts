@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "4f58abc00d81433cab9c889c3e98cabb9da3834e34c6d50897b70f886618a8a3",
+  1: "962cceb83c390cb8442766cad4f89b269260c1287814e383e60df22ec97de1e4",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

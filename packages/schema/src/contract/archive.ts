@@ -2,6 +2,14 @@ import * as archive from "../domains/archive.ts";
 import type { Procedures } from "../procedure.ts";
 
 export const archiveProcedures = {
+  export: {
+    kind: "download",
+    access: "user",
+    limit: "archive",
+    summary: "All that I may see of a conversation, streamed, oldest first",
+    ...archive.exportConversation,
+    rest: { method: "POST", path: "/messages/export", query: ["conversation_id"] },
+  },
   import: {
     kind: "mutation",
     access: "user",

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { message } from "./messages.ts";
 import { conversationId, deviceId, messageId, text, userId } from "../primitives.ts";
 
 /** Most items of one import. */
@@ -34,3 +35,16 @@ export const importMessages = {
     created: z.array(messageId),
   }),
 };
+
+/** What a caller may see of a conversation, oldest first, without deleted messages. */
+export const exportConversation = {
+  input: z.object({ conversationId }),
+  output: z.object({
+    version: z.literal(1),
+    conversationId,
+    isGroup: z.boolean(),
+    messages: z.array(message),
+    attachments: z.array(z.unknown()),
+  }),
+};
+export type Export = z.output<typeof exportConversation.output>;

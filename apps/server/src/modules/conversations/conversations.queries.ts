@@ -161,6 +161,15 @@ export function listIntervals(
     .execute();
 }
 
+/** Where the conversation's log has come to. */
+export function findLogEnd(db: Db | Tx, conversationId: ConversationId) {
+  return db
+    .selectFrom("conversations")
+    .select(["is_group", "last_seq"])
+    .where("id", "=", conversationId)
+    .executeTakeFirstOrThrow();
+}
+
 export async function isMember(
   db: Db | Tx,
   conversationId: ConversationId,

@@ -17,6 +17,7 @@ export {
   countRoster,
   findDirect,
   findGroupOf,
+  findLogEnd,
   listIntervals,
   listMembersInReach,
   listMembersAmong,

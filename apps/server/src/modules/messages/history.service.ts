@@ -2,7 +2,7 @@ import type { ConversationId, DeviceId, Message } from "@sotto/schema";
 import type { Call } from "../../pipeline/call.ts";
 import { listNewestImported, type ImportedRow } from "../archive/imports.service.ts";
 import { requireMember } from "../conversations/conversations.service.ts";
-import { listNewestMessages } from "./messages.queries.ts";
+import { listMessagesAfter, listNewestMessages } from "./messages.queries.ts";
 import { withFlags } from "./messages.service.ts";
 import { earlierPlace, findPlaceBefore, findPlacesBetween } from "./places.ts";
 import { readerKey } from "./stored-messages.service.ts";
@@ -52,4 +52,21 @@ function mergeByTime(imported: Message[], messages: Message[]): Message[] {
 /** Whoever imported it has it. */
 export function toImported({ sentAt, ...row }: ImportedRow): Message {
   return { ...row, delivered: true, read: true, sentAt: sentAt.toISOString() };
+}
+
+/** A conversation's own messages up to a number, page by page, the oldest first, without deleted ones. */
+export async function* readOwnMessages(
+  call: Call,
+  range: { conversationId: ConversationId; throughSeq: number; pageSize: number },
+): AsyncGenerator<Message, void> {
+  const { app, caller } = call;
+  const { conversationId, throughSeq, pageSize: limit } = range;
+  for (let afterSeq = 0; ;) {
+    const page = { conversationId, afterSeq, throughSeq, limit };
+    const rows = await listMessagesAfter(app.db, readerKey(caller), page);
+    yield* await withFlags(app.db, caller.userId, rows);
+    const last = rows.at(-1);
+    if (!last || rows.length < limit) return;
+    afterSeq = last.seq;
+  }
 }
