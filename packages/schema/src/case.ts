@@ -17,5 +17,21 @@ export function mapKeys(value: unknown, rename: (key: string) => string): unknow
   return renamed;
 }
 
-export const toSnakeKeys = (value: unknown): unknown => mapKeys(value, toSnake);
-export const toCamelKeys = (value: unknown): unknown => mapKeys(value, toCamel);
+const maxRemembered = 1_000;
+
+/** Names are few and come again and again; those that a caller made up are not kept without end. */
+function remembering(rename: (key: string) => string): (key: string) => string {
+  const known = new Map<string, string>();
+  return (key) => {
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const renamed = rename(key);
+    if (known.size < maxRemembered && key.length <= 64) known.set(key, renamed);
+    return renamed;
+  };
+}
+
+const [rememberedSnake, rememberedCamel] = [remembering(toSnake), remembering(toCamel)];
+
+export const toSnakeKeys = (value: unknown): unknown => mapKeys(value, rememberedSnake);
+export const toCamelKeys = (value: unknown): unknown => mapKeys(value, rememberedCamel);

@@ -14,14 +14,7 @@ import { transact } from "../../pipeline/transact.ts";
 import { listMembersAmong, requireMember } from "../conversations/conversations.service.ts";
 import { insertImported, lockTotal, raiseTotal, type NewImport } from "./archive.queries.ts";
 
-export {
-  findImported,
-  listImportedAfter,
-  listNewestImported,
-  type ImportedRow,
-  type ImportOwner,
-  type ImportPoint,
-} from "./archive.queries.ts";
+export { findImported, listNewestImported, type ImportedRow } from "./archive.queries.ts";
 
 /** Most messages that one user imports in all. */
 const maxPerUser = 5_000_000;

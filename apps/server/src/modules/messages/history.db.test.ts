@@ -16,7 +16,7 @@ import { findFirstSeqAt, listNewestMessages } from "./messages.queries.ts";
 import { sendDirect } from "./send.service.ts";
 
 const seed = Number(process.env["FUZZ_SEED"] ?? randomInt(2 ** 31));
-const runs = Number(process.env["FUZZ_RUNS"] ?? 15);
+const runs = Number(process.env["FUZZ_RUNS"] ?? 10);
 
 const start = Date.UTC(2026, 0, 1);
 let clock = start;
@@ -171,8 +171,12 @@ test(
          case when i in (7, 90000) then 'rare' when i % 2 = 0 then 'even' else 'odd' end,
          timestamptz '2026-01-01 00:00Z' + i / 4 * interval '1 ms', repeat('x', 100)
        from generate_series(1, 200000) i;
+       insert into attachments
+         (conversation_id, message_seq, id, message_id, seq, blob_id, is_inline, size_bytes, created_at)
+       select '${id}', i, gen_random_uuid(), gen_random_uuid(), 200000, gen_random_uuid(), true, 1, now()
+       from unnest(array[5, 5, 9, 100001, 150000, 150000, 150003]) i;
        update conversations set last_seq = 200000, last_message_at = now() where id = '${id}';
-       analyze messages;`,
+       analyze messages; analyze attachments;`,
     );
     await using single = openDatabase({ url: server.database.url, maxConnections: 1 });
     const { db } = single;
@@ -203,6 +207,12 @@ test(
       evens.filter((seq) => seq !== 90_000),
     );
     expect(await seqs({ beforeSeq: 50_001 })).toEqual(Array.from({ length: 50 }, (_, i) => 50_000 - i));
+    expect(await seqs({ hasAttachments: true })).toEqual([150_003, 150_000, 100_001, 9, 5]);
+    const later = { hasAttachments: true, fromSeq: 9, beforeSeq: 150_003, senderDeviceId: "odd" };
+    expect(await seqs(later)).toEqual([100_001, 9]);
+    const bare = { hasAttachments: false, beforeSeq: 150_004, limit: 3 };
+    expect(await seqs(bare)).toEqual([150_002, 150_001, 149_999]);
+    expect(await seqs({ ...bare, senderDeviceId: "odd" })).toEqual([150_001, 149_999, 149_997]);
     expect(await findFirstSeqAt(db, id, new Date(start + 25_000))).toBe(100_000);
     expect(await findFirstSeqAt(db, id, new Date(start - 1))).toBe(1);
     expect(await findFirstSeqAt(db, id, new Date(start + 1e9))).toBe(200_001);

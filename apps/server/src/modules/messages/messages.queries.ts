@@ -1,5 +1,5 @@
 import type { ConversationEvent, ConversationId, DeviceId, LogId, MessageId, UserId } from "@sotto/schema";
-import { sql } from "kysely";
+import { sql, type RawBuilder } from "kysely";
 import type { Db, Tx } from "../../db/db.ts";
 import type { SessionId } from "../accounts/accounts.tables.ts";
 
@@ -84,27 +84,52 @@ export interface MessageMatch {
   limit: number;
 }
 
-/**
- * The order in which an index gives what matches. For a device that is `messages_by_device`, whose
- * key is the same for 256 numbers: only those are sorted. Its range is kept from the planner as a
- * range of numbers, for which it would rather walk the whole conversation. 256 stands in the text:
- * a parameter would be another expression than the index's.
- */
-function matching({ fromSeq, beforeSeq, senderDeviceId, hasAttachments }: MessageMatch) {
-  // No message has an attachment yet.
-  const filter = hasAttachments ? sql`and false` : sql``;
-  if (!senderDeviceId) {
-    return sql`x.seq >= greatest(v.from_seq + 1, ${fromSeq}::bigint) and x.seq < ${beforeSeq}
-      and x.seq <= coalesce(v.to_seq, ${beforeSeq}) ${filter}
-      order by x.seq desc`;
+/** Something is attached to `x`, or to the message that `a` names, that the reader `v` may see. */
+const isAttachmentVisible = sql`exists (
+  select from conversation_members w where w.conversation_id = a.conversation_id and w.user_id = v.user_id
+    and a.seq > w.from_seq and (w.to_seq is null or a.seq <= w.to_seq))`;
+const hasAttachment = sql`exists (
+  select from attachments a where a.conversation_id = x.conversation_id and a.message_seq = x.seq
+    and ${isAttachmentVisible})`;
+
+const inRange = ({ fromSeq, beforeSeq }: MessageMatch, seq: RawBuilder<unknown>) => sql`
+  ${seq} >= greatest(v.from_seq + 1, ${fromSeq}::bigint) and ${seq} < ${beforeSeq}::bigint
+  and ${seq} <= coalesce(v.to_seq, ${beforeSeq}::bigint)`;
+
+/** What matches within the membership `v`, in the order in which an index gives it. */
+function matching(match: MessageMatch) {
+  const { senderDeviceId, hasAttachments } = match;
+  const isOfDevice = senderDeviceId ? sql`and x.sender_device_id = ${senderDeviceId}` : sql``;
+  if (hasAttachments) {
+    return sql`
+      from (
+        select distinct a.message_seq from attachments a
+        where a.conversation_id = v.conversation_id and ${inRange(match, sql`a.message_seq`)}
+          and ${isAttachmentVisible}
+        order by a.message_seq desc
+      ) t
+      join messages x on x.conversation_id = v.conversation_id and x.seq = t.message_seq ${isOfDevice}
+      order by t.message_seq desc`;
   }
-  return sql`x.sender_device_id = ${senderDeviceId}
-    and x.seq / 256 between greatest(v.from_seq + 1, ${fromSeq}::bigint) / 256
-      and ${beforeSeq}::bigint / 256
-    and x.seq + 0 >= greatest(v.from_seq + 1, ${fromSeq}::bigint) and x.seq + 0 < ${beforeSeq}
-    and x.seq + 0 <= coalesce(v.to_seq, ${beforeSeq}) ${filter}
-    order by x.seq / 256 desc, x.seq desc`;
+  const isBare = hasAttachments === false ? sql`and not ${hasAttachment}` : sql``;
+  if (senderDeviceId) return sql`from messages x where ${ofDevice(match)} ${isBare} ${deviceOrder}`;
+  return sql`
+    from messages x
+    where x.conversation_id = v.conversation_id and ${inRange(match, sql`x.seq`)} ${isBare}
+    order by x.seq desc`;
 }
+
+/**
+ * For `messages_by_device`, whose key is the same for 256 numbers: only those are sorted. The range
+ * is kept from the planner as a range of numbers, for which it would rather walk the whole conversation.
+ * 256 stands in the text: a parameter would be another expression than the index's.
+ */
+const ofDevice = (match: MessageMatch) => sql`
+  x.conversation_id = v.conversation_id and x.sender_device_id = ${match.senderDeviceId}
+  and x.seq / 256 between greatest(v.from_seq + 1, ${match.fromSeq}::bigint) / 256
+    and ${match.beforeSeq}::bigint / 256
+  and ${inRange(match, sql`(x.seq + 0)`)}`;
+const deviceOrder = sql`order by x.seq / 256 desc, x.seq desc`;
 
 /** The newest messages that match, the newest first. */
 export async function listNewestMessages(
@@ -118,8 +143,7 @@ export async function listNewestMessages(
     from conversation_members v
     join conversations c on c.id = v.conversation_id
     cross join lateral (
-      select x.* from messages x
-      where x.conversation_id = v.conversation_id and ${matching(match)}
+      select x.* ${matching(match)}
       limit ${limit}
     ) m
     where v.user_id = ${reader.userId} and v.conversation_id = ${conversationId}
