@@ -61,7 +61,8 @@ export function placesOf(answer: RestAnswer): string[] {
 // One document for the whole file: it does not depend on the server's settings.
 let described: Promise<Validators> | undefined;
 
-async function requireDescribed(url: string, route: string, answer: RestAnswer): Promise<void> {
+/** Holds a JSON answer against what the server's OpenAPI document says of it. */
+export async function requireDescribed(url: string, route: string, answer: RestAnswer): Promise<void> {
   described ??= fetchDocument(url).then((document) => new Validators(document));
   const validate = (await described).find(route, answer.status);
   if (validate(answer.body)) return;
