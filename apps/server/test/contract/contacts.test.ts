@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "vitest";
+import { runMaintenance } from "../../src/maintenance.ts";
 import { randomPhone, type Json, type RestAnswer } from "../rest-client.ts";
 import { runSql } from "../sql.ts";
 import { startTestServer } from "../test-server.ts";
@@ -115,6 +116,20 @@ describe("looking numbers up is limited", () => {
     expect((await addAt(small.url, bob.token, ada.phone)).status).toBe(200);
     clock += 86_400_000;
     expect(outcome(await addAt(small.url, ada.token, randomPhone()))).toEqual(notFound);
+  });
+
+  test("what was asked for is forgotten after a day", async () => {
+    let clock = Date.now();
+    await using small = await startTestServer({ now: () => new Date(clock) });
+    const ada = await newPerson(small.url);
+    const count = async (): Promise<number> =>
+      (await small.app.db.selectFrom("contact_lookups").select("asked_at").execute()).length;
+    await addAt(small.url, ada.token, randomPhone());
+    await runMaintenance(small.app);
+    expect(await count()).toBe(1);
+    clock += 86_400_001;
+    await runMaintenance(small.app);
+    expect(await count()).toBe(0);
   });
 
   test("also when many are asked for at once, on two servers", async () => {
