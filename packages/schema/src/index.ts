@@ -6,6 +6,7 @@ export * from "./events.ts";
 export * from "./key-bundle.ts";
 export * from "./primitives.ts";
 export * from "./procedure.ts";
+export * from "./refusals.ts";
 export * from "./router-type.ts";
 export * from "./sealed.ts";
 export * from "./strict-cbor.ts";

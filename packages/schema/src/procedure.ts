@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import type { ErrorCode } from "./errors.ts";
 
 /** `public`: nobody need be signed in; `user`: a user's token; `device`: a token that published a device. */
 export type Access = "public" | "user" | "device";
@@ -44,6 +45,8 @@ export interface Procedure {
   rest?: RestRoute;
   /** Honours `Idempotency-Key`. */
   creates?: boolean;
+  /** Refusals of its own, beside those of its kind, access and limit; see `listRefusals`. */
+  errors: readonly ErrorCode[];
 }
 
 /** The procedures of one area. */

@@ -48,6 +48,7 @@ test("the contract is the one that PROTOCOL_VERSION names", () => {
     .digest("hex");
   const advice =
     "The contract has changed: raise PROTOCOL_VERSION with a line of its history in version.ts, " +
-    "and pin the new fingerprint here. A version that no release carries yet may be pinned anew.";
+    "and pin the new fingerprint here. A version that no release carries yet may be pinned anew. " +
+    "`npm run docs:api` writes docs/API.md anew.";
   expect(fingerprint, advice).toBe(fingerprints[PROTOCOL_VERSION]);
 });

@@ -1,5 +1,6 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { expect } from "vitest";
+import { requireListedRefusal } from "./listed-refusals.ts";
 import { rest as plainRest, type Json, type RestAnswer, type RestOptions } from "../rest-client.ts";
 
 export interface OpenApiDocument extends Json {
@@ -64,7 +65,10 @@ let described: Promise<Validators> | undefined;
 /** Holds a JSON answer against what the server's OpenAPI document says of it. */
 export async function requireDescribed(url: string, route: string, answer: RestAnswer): Promise<void> {
   described ??= fetchDocument(url).then((document) => new Validators(document));
-  const validate = (await described).find(route, answer.status);
+  const validators = await described;
+  const { method, template } = validators.match(route);
+  if (template) requireListedRefusal(method, template, answer);
+  const validate = validators.find(route, answer.status);
   if (validate(answer.body)) return;
   throw new Error(
     `${route} answered ${answer.status} with what its OpenAPI schema does not describe: ` +
@@ -91,13 +95,19 @@ class Validators {
     return compiled;
   }
 
-  #pointer(route: string, status: number): string {
+  /** The document's path that a request's path is an instance of. */
+  match(route: string): { method: string; template: string | undefined } {
     const [method = "", target = ""] = route.split(" ");
     const path = target.replace(/\?.*$/s, "");
     const template = Object.keys(this.#document.paths)
       .filter((candidate) => this.#document.paths[candidate]?.[method.toLowerCase()])
       .toSorted((a, b) => a.split("{").length - b.split("{").length)
       .find((candidate) => new RegExp(`^${candidate.replace(/\{\w+\}/g, "[^/]+")}$`).test(path));
+    return { method, template };
+  }
+
+  #pointer(route: string, status: number): string {
+    const { method, template } = this.match(route);
     const responses = template && this.#document.paths[template]?.[method.toLowerCase()]?.responses;
     if (!template || !responses) return "/components/schemas/Error";
     const key = Object.hasOwn(responses, String(status)) ? String(status) : "default";

@@ -9,6 +9,7 @@ export const archiveProcedures = {
     summary: "All that I may see of a conversation, streamed, oldest first",
     ...archive.exportConversation,
     rest: { method: "POST", path: "/messages/export", query: ["conversation_id"] },
+    errors: ["CONVERSATION_NOT_FOUND"],
   },
   import: {
     kind: "mutation",
@@ -23,5 +24,6 @@ export const archiveProcedures = {
       query: ["conversation_id"],
       maxBodyBytes: archive.maxImportBytes,
     },
+    errors: ["CONVERSATION_NOT_FOUND", "IMPORT_LIMIT_REACHED"],
   },
 } as const satisfies Procedures;

@@ -9,5 +9,6 @@ export const auditProcedures = {
     summary: "The moderation acts in a group, newest first (owner or admin)",
     ...audit.list,
     rest: { method: "GET", path: "/admin/audit" },
+    errors: ["GROUP_NOT_FOUND", "ONLY_MODERATORS"],
   },
 } as const satisfies Procedures;

@@ -11,6 +11,7 @@ export const authProcedures = {
     summary: "Request a one-time code for a phone number",
     ...auth.requestOtp,
     rest: { method: "POST", path: "/auth/request_otp" },
+    errors: ["INVALID_PHONE", "OTP_NOT_SENT"],
   },
   verifyOtp: {
     kind: "mutation",
@@ -19,6 +20,7 @@ export const authProcedures = {
     summary: "Verify a one-time code; makes the user at the first verification",
     ...auth.verifyOtp,
     rest: { method: "POST", path: "/auth/verify_otp" },
+    errors: ["INVALID_PHONE", "OTP_INVALID", "OTP_LOCKED", "PIN_REQUIRED", "PIN_INVALID"],
   },
   logout: {
     kind: "mutation",
@@ -28,6 +30,7 @@ export const authProcedures = {
     input: z.object({}),
     output: ok,
     rest: { method: "POST", path: "/auth/logout" },
+    errors: [],
   },
   getPin: {
     kind: "query",
@@ -36,6 +39,7 @@ export const authProcedures = {
     summary: "Whether a registration PIN is set",
     ...auth.getPin,
     rest: { method: "GET", path: "/auth/pin" },
+    errors: [],
   },
   setPin: {
     kind: "mutation",
@@ -44,6 +48,7 @@ export const authProcedures = {
     summary: "Set or change the registration PIN",
     ...auth.setPin,
     rest: { method: "PUT", path: "/auth/pin" },
+    errors: ["PIN_REQUIRED", "PIN_INVALID", "OTP_LOCKED"],
   },
   removePin: {
     kind: "mutation",
@@ -52,5 +57,6 @@ export const authProcedures = {
     summary: "Remove the registration PIN",
     ...auth.removePin,
     rest: { method: "DELETE", path: "/auth/pin" },
+    errors: ["PIN_REQUIRED", "PIN_INVALID", "OTP_LOCKED"],
   },
 } as const satisfies Procedures;

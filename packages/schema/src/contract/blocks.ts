@@ -12,6 +12,7 @@ export const blocksProcedures = {
     output: ok,
     creates: true,
     rest: { method: "POST", path: "/blocks", query: ["blocked_user_id"] },
+    errors: ["BLOCK_SELF", "USER_NOT_FOUND", "BLOCK_LIMIT_REACHED"],
   },
   remove: {
     kind: "mutation",
@@ -21,6 +22,7 @@ export const blocksProcedures = {
     ...blocks.change,
     output: ok,
     rest: { method: "DELETE", path: "/blocks", query: ["blocked_user_id"] },
+    errors: [],
   },
   list: {
     kind: "query",
@@ -29,5 +31,6 @@ export const blocksProcedures = {
     summary: "List the users that I have blocked, in the order in which they were",
     ...blocks.list,
     rest: { method: "GET", path: "/blocks" },
+    errors: [],
   },
 } as const satisfies Procedures;

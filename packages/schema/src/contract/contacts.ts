@@ -12,6 +12,7 @@ export const contactsProcedures = {
     output: ok,
     creates: true,
     rest: { method: "POST", path: "/contacts/add" },
+    errors: ["CONTACT_NOT_FOUND", "CONTACT_SELF", "CONTACT_LIMIT_REACHED", "INVALID_PHONE"],
   },
   list: {
     kind: "query",
@@ -20,5 +21,6 @@ export const contactsProcedures = {
     summary: "List my contacts, in the order in which they were added",
     ...contacts.list,
     rest: { method: "GET", path: "/contacts" },
+    errors: [],
   },
 } as const satisfies Procedures;

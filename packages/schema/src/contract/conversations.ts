@@ -10,5 +10,6 @@ export const conversationsProcedures = {
     ...messages.open,
     creates: true,
     rest: { method: "POST", path: "/conversations/direct" },
+    errors: ["RECIPIENT_SELF", "RECIPIENT_NOT_FOUND", "RECIPIENT_BLOCKED", "YOU_ARE_BLOCKED"],
   },
 } as const satisfies Procedures;

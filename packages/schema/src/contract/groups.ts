@@ -11,6 +11,7 @@ export const groupsProcedures = {
     ...groups.create,
     creates: true,
     rest: { method: "POST", path: "/groups", alsoQuery: ["name"], wholeBody: "member_user_ids" },
+    errors: ["USER_NOT_FOUND", "MEMBER_BLOCKED", "GROUP_FULL"],
   },
   list: {
     kind: "query",
@@ -19,6 +20,7 @@ export const groupsProcedures = {
     summary: "My groups, the last active first, at most 1,000",
     ...groups.list,
     rest: { method: "GET", path: "/groups" },
+    errors: [],
   },
   get: {
     kind: "query",
@@ -27,6 +29,7 @@ export const groupsProcedures = {
     summary: "A group and its members",
     ...groups.get,
     rest: { method: "GET", path: "/groups/{conversation_id}" },
+    errors: ["GROUP_NOT_FOUND"],
   },
   rename: {
     kind: "mutation",
@@ -36,6 +39,7 @@ export const groupsProcedures = {
     ...groups.rename,
     output: ok,
     rest: { method: "PATCH", path: "/groups/{conversation_id}", alsoQuery: ["name"] },
+    errors: ["GROUP_NOT_FOUND", "ONLY_OWNER"],
   },
   addMembers: {
     kind: "mutation",
@@ -46,6 +50,14 @@ export const groupsProcedures = {
     output: ok,
     creates: true,
     rest: { method: "POST", path: "/groups/{conversation_id}/members", wholeBody: "member_user_ids" },
+    errors: [
+      "GROUP_NOT_FOUND",
+      "ONLY_MODERATORS",
+      "USER_NOT_FOUND",
+      "MEMBER_BLOCKED",
+      "GROUP_ARCHIVED",
+      "GROUP_FULL",
+    ],
   },
   removeMember: {
     kind: "mutation",
@@ -55,6 +67,13 @@ export const groupsProcedures = {
     ...groups.removeMember,
     output: ok,
     rest: { method: "DELETE", path: "/groups/{conversation_id}/members/{user_id}" },
+    errors: [
+      "GROUP_NOT_FOUND",
+      "ONLY_MODERATORS",
+      "MEMBER_NOT_FOUND",
+      "MEMBER_PROTECTED",
+      "OWNER_MUST_TRANSFER",
+    ],
   },
   leave: {
     kind: "mutation",
@@ -64,6 +83,7 @@ export const groupsProcedures = {
     ...groups.leave,
     output: ok,
     rest: { method: "POST", path: "/groups/{conversation_id}/leave" },
+    errors: ["GROUP_NOT_FOUND", "OWNER_MUST_TRANSFER"],
   },
   setRole: {
     kind: "mutation",
@@ -77,6 +97,7 @@ export const groupsProcedures = {
       path: "/groups/{conversation_id}/members/{user_id}/role",
       alsoQuery: ["role"],
     },
+    errors: ["GROUP_NOT_FOUND", "ONLY_OWNER", "ROLE_INVALID", "MEMBER_NOT_FOUND", "OWNER_MUST_TRANSFER"],
   },
   transferOwnership: {
     kind: "mutation",
@@ -90,6 +111,7 @@ export const groupsProcedures = {
       path: "/groups/{conversation_id}/transfer_ownership",
       alsoQuery: ["new_owner_user_id"],
     },
+    errors: ["GROUP_NOT_FOUND", "ONLY_OWNER", "MEMBER_NOT_FOUND"],
   },
   archive: {
     kind: "mutation",
@@ -99,5 +121,6 @@ export const groupsProcedures = {
     ...groups.archive,
     output: ok,
     rest: { method: "POST", path: "/groups/{conversation_id}/archive", query: ["archived"] },
+    errors: ["GROUP_NOT_FOUND", "ONLY_OWNER"],
   },
 } as const satisfies Procedures;

@@ -15,6 +15,7 @@ export const invitesProcedures = {
       path: "/groups/{conversation_id}/invites",
       alsoQuery: ["expires_in_minutes", "max_uses"],
     },
+    errors: ["GROUP_NOT_FOUND", "ONLY_MODERATORS", "GROUP_ARCHIVED", "INVITE_LIMIT_REACHED"],
   },
   list: {
     kind: "query",
@@ -23,6 +24,7 @@ export const invitesProcedures = {
     summary: "The invites of a group that have not expired, newest first (owner or admin)",
     ...invites.list,
     rest: { method: "GET", path: "/groups/{conversation_id}/invites" },
+    errors: ["GROUP_NOT_FOUND", "ONLY_MODERATORS"],
   },
   revoke: {
     kind: "mutation",
@@ -32,6 +34,7 @@ export const invitesProcedures = {
     ...invites.revoke,
     output: ok,
     rest: { method: "DELETE", path: "/groups/{conversation_id}/invites/{code}" },
+    errors: ["GROUP_NOT_FOUND", "ONLY_MODERATORS", "INVITE_NOT_FOUND"],
   },
   preview: {
     kind: "query",
@@ -40,6 +43,7 @@ export const invitesProcedures = {
     summary: "Which group an invite leads to",
     ...invites.preview,
     rest: { method: "GET", path: "/groups/invites/{code}" },
+    errors: ["INVITE_NOT_FOUND", "INVITE_EXPIRED"],
   },
   accept: {
     kind: "mutation",
@@ -49,5 +53,6 @@ export const invitesProcedures = {
     ...invites.accept,
     creates: true,
     rest: { method: "POST", path: "/groups/invites/{code}/accept" },
+    errors: ["INVITE_NOT_FOUND", "INVITE_EXPIRED", "INVITE_EXHAUSTED", "GROUP_FULL", "GROUP_ARCHIVED"],
   },
 } as const satisfies Procedures;

@@ -11,6 +11,7 @@ export const keysProcedures = {
     ...keys.publish,
     creates: true,
     rest: { method: "POST", path: "/keys/publish" },
+    errors: ["DEVICE_LIMIT_REACHED"],
   },
   listMine: {
     kind: "query",
@@ -19,6 +20,7 @@ export const keysProcedures = {
     summary: "List my devices, oldest first",
     ...keys.listMine,
     rest: { method: "GET", path: "/keys/me" },
+    errors: [],
   },
   list: {
     kind: "query",
@@ -27,6 +29,7 @@ export const keysProcedures = {
     summary: "List a user's devices, oldest first; empty for an unknown user",
     ...keys.list,
     rest: { method: "GET", path: "/keys/{user_id}" },
+    errors: [],
   },
   update: {
     kind: "mutation",
@@ -36,6 +39,7 @@ export const keysProcedures = {
     ...keys.update,
     output: ok,
     rest: { method: "PUT", path: "/keys/devices/{device_id}" },
+    errors: ["DEVICE_NOT_FOUND"],
   },
   remove: {
     kind: "mutation",
@@ -45,5 +49,6 @@ export const keysProcedures = {
     ...keys.remove,
     output: ok,
     rest: { method: "DELETE", path: "/keys/devices/{device_id}" },
+    errors: ["DEVICE_NOT_FOUND"],
   },
 } as const satisfies Procedures;

@@ -11,6 +11,17 @@ export const messagesProcedures = {
     ...messages.send,
     creates: true,
     rest: { method: "POST", path: "/messages/send" },
+    errors: [
+      "RECIPIENT_SELF",
+      "RECIPIENT_ID_INVALID",
+      "RECIPIENT_NOT_FOUND",
+      "RECIPIENT_BLOCKED",
+      "YOU_ARE_BLOCKED",
+      "DEVICE_INVALID",
+      "DEVICE_LIST_STALE",
+      "ENVELOPE_REFUSED",
+      "CLIENT_MESSAGE_ID_REUSED",
+    ],
   },
   sendGroup: {
     kind: "mutation",
@@ -20,6 +31,15 @@ export const messagesProcedures = {
     ...messages.sendGroup,
     creates: true,
     rest: { method: "POST", path: "/messages/send_group" },
+    errors: [
+      "GROUP_NOT_FOUND",
+      "GROUP_ARCHIVED",
+      "GROUP_RATE_LIMITED",
+      "DEVICE_INVALID",
+      "DEVICE_LIST_STALE",
+      "ENVELOPE_REFUSED",
+      "CLIENT_MESSAGE_ID_REUSED",
+    ],
   },
   inbox: {
     kind: "query",
@@ -28,6 +48,7 @@ export const messagesProcedures = {
     summary: "Messages sent to me and not yet delivered, oldest first",
     ...messages.inbox,
     rest: { method: "GET", path: "/messages/inbox" },
+    errors: [],
   },
   ackDelivered: {
     kind: "mutation",
@@ -37,6 +58,7 @@ export const messagesProcedures = {
     ...messages.ack,
     output: ok,
     rest: { method: "POST", path: "/messages/{message_id}/ack_delivered" },
+    errors: ["MESSAGE_NOT_FOUND"],
   },
   ackRead: {
     kind: "mutation",
@@ -46,6 +68,7 @@ export const messagesProcedures = {
     ...messages.ack,
     output: ok,
     rest: { method: "POST", path: "/messages/{message_id}/ack_read" },
+    errors: ["MESSAGE_NOT_FOUND"],
   },
   ackDeliveredDevice: {
     kind: "mutation",
@@ -55,6 +78,7 @@ export const messagesProcedures = {
     ...messages.ackDevice,
     output: ok,
     rest: { method: "POST", path: "/messages/{message_id}/ack_delivered_device", query: ["device_id"] },
+    errors: ["MESSAGE_NOT_FOUND", "DEVICE_INVALID"],
   },
   ackReadDevice: {
     kind: "mutation",
@@ -64,6 +88,7 @@ export const messagesProcedures = {
     ...messages.ackDevice,
     output: ok,
     rest: { method: "POST", path: "/messages/{message_id}/ack_read_device", query: ["device_id"] },
+    errors: ["MESSAGE_NOT_FOUND", "DEVICE_INVALID"],
   },
   receipts: {
     kind: "query",
@@ -72,6 +97,7 @@ export const messagesProcedures = {
     summary: "What each device of each recipient has acknowledged",
     ...messages.receipts,
     rest: { method: "GET", path: "/messages/{message_id}/receipts" },
+    errors: ["MESSAGE_NOT_FOUND"],
   },
   history: {
     kind: "query",
@@ -80,6 +106,7 @@ export const messagesProcedures = {
     summary: "The newest messages of a conversation before a time or a message, oldest first",
     ...messages.history,
     rest: { method: "GET", path: "/messages/history" },
+    errors: ["CONVERSATION_NOT_FOUND", "MESSAGE_NOT_FOUND"],
   },
   search: {
     kind: "query",
@@ -88,6 +115,7 @@ export const messagesProcedures = {
     summary: "The newest messages of a conversation that match the filters, oldest first",
     ...messages.search,
     rest: { method: "GET", path: "/messages/search" },
+    errors: ["CONVERSATION_NOT_FOUND", "MESSAGE_NOT_FOUND"],
   },
   delete: {
     kind: "mutation",
@@ -97,6 +125,7 @@ export const messagesProcedures = {
     ...messages.ack,
     output: ok,
     rest: { method: "DELETE", path: "/messages/{message_id}" },
+    errors: ["MESSAGE_NOT_FOUND", "NOT_A_GROUP_MESSAGE", "ONLY_MODERATORS"],
   },
   conversations: {
     kind: "query",
@@ -105,6 +134,7 @@ export const messagesProcedures = {
     summary: "My conversations with messages, newest first, at most 100",
     ...messages.conversations,
     rest: { method: "GET", path: "/messages/conversations" },
+    errors: [],
   },
   conversationsSummary: {
     kind: "query",
@@ -113,6 +143,7 @@ export const messagesProcedures = {
     summary: "My conversations with their unread counts, newest first, at most 100",
     ...messages.conversationsSummary,
     rest: { method: "GET", path: "/messages/conversations_summary" },
+    errors: [],
   },
   typing: {
     kind: "mutation",
@@ -122,5 +153,6 @@ export const messagesProcedures = {
     ...messages.typing,
     output: ok,
     rest: { method: "POST", path: "/messages/typing" },
+    errors: ["CONVERSATION_NOT_FOUND", "USER_NOT_FOUND"],
   },
 } as const satisfies Procedures;

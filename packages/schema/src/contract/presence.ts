@@ -9,6 +9,7 @@ export const presenceProcedures = {
     summary: "Whether a user is connected, and when last seen",
     ...presence.get,
     rest: { method: "GET", path: "/presence/{user_id}" },
+    errors: [],
   },
   ping: {
     kind: "mutation",
@@ -17,5 +18,6 @@ export const presenceProcedures = {
     summary: "Set my last_seen to now",
     ...presence.ping,
     rest: { method: "POST", path: "/presence/ping" },
+    errors: [],
   },
 } as const satisfies Procedures;

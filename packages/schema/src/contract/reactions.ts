@@ -11,6 +11,7 @@ export const reactionsProcedures = {
     ...reactions.add,
     creates: true,
     rest: { method: "POST", path: "/messages/{message_id}/reactions" },
+    errors: ["MESSAGE_NOT_FOUND", "RECIPIENT_BLOCKED", "YOU_ARE_BLOCKED", "REACTION_LIMIT_REACHED"],
   },
   list: {
     kind: "query",
@@ -19,6 +20,7 @@ export const reactionsProcedures = {
     summary: "The reactions to a message, oldest first",
     ...reactions.list,
     rest: { method: "GET", path: "/messages/{message_id}/reactions" },
+    errors: ["MESSAGE_NOT_FOUND"],
   },
   remove: {
     kind: "mutation",
@@ -28,5 +30,6 @@ export const reactionsProcedures = {
     ...reactions.remove,
     output: ok,
     rest: { method: "DELETE", path: "/messages/{message_id}/reactions", query: ["emoji"] },
+    errors: ["MESSAGE_NOT_FOUND"],
   },
 } as const satisfies Procedures;

@@ -9,6 +9,7 @@ export const syncProcedures = {
     limit: "sync",
     summary: "Everything that this device has not acknowledged, then what happens",
     ...sync.subscribe,
+    errors: [],
   },
   ack: {
     kind: "mutation",
@@ -17,6 +18,7 @@ export const syncProcedures = {
     summary: "Move this device's positions; in a conversation that says delivered",
     ...sync.ack,
     output: ok,
+    errors: ["LOG_NOT_FOUND"],
   },
   fill: {
     kind: "query",
@@ -24,5 +26,6 @@ export const syncProcedures = {
     limit: "sync",
     summary: "Entries of a log by their numbers",
     ...sync.fill,
+    errors: ["LOG_NOT_FOUND"],
   },
 } as const satisfies Procedures;

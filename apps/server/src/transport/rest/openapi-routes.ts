@@ -1,4 +1,4 @@
-import { toSnake, type Procedure } from "@sotto/schema";
+import { errorDefinition, listRefusals, toSnake, type Procedure } from "@sotto/schema";
 import { z } from "zod";
 import type { Route } from "./routes.ts";
 
@@ -104,17 +104,25 @@ function describeResponses(procedure: Procedure): Json {
   return {
     "200": { description: "Done", content },
     ...(bytes === undefined ? {} : describeParts(bytes)),
-    ...(procedure.access === "public" ? {} : { "401": refusal("No token, or one that is not good") }),
-    "422": refusal("The input is not as described"),
-    "429": refusal("A limit; see Retry-After"),
+    ...describeRefusals(procedure),
     default: refusal("A refusal"),
   };
+}
+
+/** One response for each status, with what the procedure may say under it. */
+function describeRefusals(procedure: Procedure): Json {
+  const byStatus = Map.groupBy(listRefusals(procedure), (code) => errorDefinition(code).status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, codes]) => {
+      const texts = new Set(codes.map((code) => errorDefinition(code).detail));
+      return [String(status), refusal([...texts].join("; "))];
+    }),
+  );
 }
 
 const describeParts = (bytes: string): Json => ({
   "206": { description: "The bytes that Range asked for", content: { [bytes]: { schema: bytesSchema } } },
   "304": { description: "The bytes that If-None-Match names" },
-  "416": refusal("Range asks for bytes that there are not"),
 });
 
 const refusal = (description: string): Json => ({
