@@ -20,8 +20,6 @@ export interface OutgoingAnswer {
   status: number;
   /** At most its first 16 KiB. */
   text: string;
-  /** Of `Retry-After`, where it is a number. */
-  retryAfterSecs: number | undefined;
 }
 
 /** Posts to a URL that somebody configured. Rejects when there is no answer, or it may not be asked. */
@@ -121,11 +119,7 @@ function send(
 ): Promise<OutgoingAnswer> {
   return new Promise((resolve, reject) => {
     const request = open((answer) => {
-      readStart(answer).then((text) => {
-        const wait = Number(answer.headers["retry-after"]);
-        const retryAfterSecs = Number.isFinite(wait) ? wait : undefined;
-        resolve({ status: answer.statusCode ?? 0, text, retryAfterSecs });
-      }, reject);
+      readStart(answer).then((text) => resolve({ status: answer.statusCode ?? 0, text }), reject);
     });
     request.once("error", reject);
     request.end(body);

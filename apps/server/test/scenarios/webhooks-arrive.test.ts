@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { verifyWebhook } from "@sotto/sdk/webhooks";
 import { expect, test } from "vitest";
 import { ack, newPair, sendAll } from "../contract/people.ts";
 import { createTestDatabase } from "../database.ts";
@@ -35,6 +36,10 @@ test("each event is posted once, signed, without content or numbers", async () =
     expect(text).toBe(JSON.stringify(JSON.parse(text)));
     const [ts, event, id] = ["ts", "event", "id"].map((name) => String(headers[`x-webhook-${name}`]));
     expect(headers["x-webhook-sign"]).toBe(hmac(`${ts}${event}${text}`));
+    for (const version of ["v1", "v2"] as const) {
+      const verdict = await verifyWebhook({ headers, rawBody: body, secret: webhookSecret, version });
+      expect(verdict).toMatchObject({ ok: true, webhook: { event, data: JSON.parse(text) as unknown } });
+    }
     expect(headers["x-webhook-sign-v2"]).toBe(hmac(`v2\n${id}\n${ts}\n${event}\n${text}`));
   }
 });

@@ -8,6 +8,8 @@ import type { Log } from "../../log.ts";
 import { countRoster } from "../conversations/conversations.service.ts";
 import type { PresenceStore } from "../presence/presence-store.ts";
 import type { Rosters } from "../sync/rosters.ts";
+import { loadPushProvider } from "../push/load-provider.ts";
+import { pushQueues, startPushes } from "../push/push.service.ts";
 import { describeWebhookQueues, startWebhooks } from "../webhooks/webhooks.service.ts";
 import { deriveEvents, type OutgoingEvent } from "./events.ts";
 import { createNotify } from "./notify.ts";
@@ -36,27 +38,33 @@ export async function startOutgoing(parts: OutgoingParts): Promise<Outgoing> {
   const { config, log, rosters } = parts;
   const notify = createNotify(config, parts);
   const derive = (tx: Tx, wakes: readonly Wake[]) => deriveCounted(tx, wakes, rosters);
-  if (!config.WEBHOOK_ENABLED) {
+  const hasPush = config.PUSH_PROVIDER !== "none";
+  if (!config.WEBHOOK_ENABLED && !hasPush) {
     return { store: derive, publish: notify, [Symbol.asyncDispose]: async () => {} };
   }
   await using cleanup = new AsyncDisposableStack();
   const post = cleanup.use(createPost(config));
-  const jobs: Jobs = cleanup.use(
-    await startJobs({ url: config.DB_URL, log, queues: describeWebhookQueues(config) }),
-  );
+  const queues = [...describeWebhookQueues(config), ...(hasPush ? pushQueues : [])];
+  const jobs: Jobs = cleanup.use(await startJobs({ url: config.DB_URL, log, queues }));
   const stopping = new AbortController();
   cleanup.defer(() => stopping.abort());
-  const webhooks = await startWebhooks({ ...parts, jobs, post, stopping: stopping.signal });
+  const webhooks = config.WEBHOOK_ENABLED
+    ? await startWebhooks({ ...parts, jobs, post, stopping: stopping.signal })
+    : undefined;
+  const pushes = hasPush
+    ? await startPushes({ ...parts, jobs }, await loadPushProvider(config, post))
+    : undefined;
   const owned = cleanup.move();
   return {
     store: async (tx, wakes) => {
       const events = await derive(tx, wakes);
-      if (events.length > 0) await webhooks.store(tx, events);
+      if (events.length > 0) await webhooks?.store(tx, events);
+      await pushes?.store(tx, wakes);
       return events;
     },
     publish: (events) => {
       notify(events);
-      if (events.length > 0) webhooks.wake();
+      if (events.length > 0) webhooks?.wake();
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

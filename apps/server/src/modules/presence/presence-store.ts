@@ -1,4 +1,4 @@
-import type { UserId } from "@sotto/schema";
+import type { DeviceId, UserId } from "@sotto/schema";
 import type { Redis } from "ioredis";
 import { v7 as uuidv7 } from "uuid";
 
@@ -11,59 +11,74 @@ export interface PresenceStore extends AsyncDisposable {
   connected(userId: UserId): void;
   disconnected(userId: UserId): void;
   isOnline(userId: UserId): Promise<boolean>;
+  deviceConnected(userId: UserId, deviceId: DeviceId): void;
+  deviceDisconnected(userId: UserId, deviceId: DeviceId): void;
+  isDeviceOnline(userId: UserId, deviceId: DeviceId): Promise<boolean>;
 }
 
-/** Presence of a single process: the users it holds sockets of. */
+/** A user, or a device of one, as the two kinds of sockets' owners are kept. */
+const keyOf = (userId: UserId, deviceId?: DeviceId): string =>
+  deviceId === undefined ? `sotto:presence:${userId}` : `sotto:presence:${userId}/${deviceId}`;
+
+/** Presence of a single process: the users and devices it holds sockets of. */
 export function createLocalPresence(): PresenceStore {
-  const online = new Set<UserId>();
+  const online = new Set<string>();
   return {
-    connected: (userId) => void online.add(userId),
-    disconnected: (userId) => void online.delete(userId),
-    isOnline: async (userId) => online.has(userId),
+    connected: (userId) => void online.add(keyOf(userId)),
+    disconnected: (userId) => void online.delete(keyOf(userId)),
+    isOnline: async (userId) => online.has(keyOf(userId)),
+    deviceConnected: (...device) => void online.add(keyOf(...device)),
+    deviceDisconnected: (...device) => void online.delete(keyOf(...device)),
+    isDeviceOnline: async (...device) => online.has(keyOf(...device)),
     [Symbol.asyncDispose]: async () => {},
   };
 }
 
-const keyOf = (userId: UserId): string => `sotto:presence:${userId}`;
 /** While Redis is away presence is late; the next refresh makes it good. */
 const ignore = (): void => {};
 
-/** Each process writes, under a user's key, until when it vouches for holding a socket of that user. */
+/** Each process writes, under a key, until when it vouches for holding a socket of that user or device. */
 export function createRedisPresence(redis: Redis): PresenceStore {
   const processId = uuidv7();
-  const local = new Set<UserId>();
+  const local = new Set<string>();
 
-  const vouch = (userIds: Iterable<UserId>): Promise<unknown> => {
+  const vouch = (keys: Iterable<string>): Promise<unknown> => {
     const pipeline = redis.pipeline();
-    for (const userId of userIds) {
-      pipeline.hset(keyOf(userId), processId, String(Date.now() + expiryMs));
-      pipeline.pexpire(keyOf(userId), expiryMs);
+    for (const key of keys) {
+      pipeline.hset(key, processId, String(Date.now() + expiryMs));
+      pipeline.pexpire(key, expiryMs);
     }
     return pipeline.exec();
   };
   const timer = setInterval(() => {
     if (local.size > 0) vouch(local).catch(ignore);
   }, refreshMs);
+  const add = (key: string): void => {
+    local.add(key);
+    vouch([key]).catch(ignore);
+  };
+  const remove = (key: string): void => {
+    local.delete(key);
+    redis.hdel(key, processId).catch(ignore);
+  };
+  const isVouchedFor = async (key: string): Promise<boolean> => {
+    if (local.has(key)) return true;
+    // While Redis is away only this process's own sockets are known.
+    const vouched = await redis.hvals(key).catch((): string[] => []);
+    return vouched.some((until) => Number(until) > Date.now());
+  };
 
   return {
-    connected: (userId) => {
-      local.add(userId);
-      vouch([userId]).catch(ignore);
-    },
-    disconnected: (userId) => {
-      local.delete(userId);
-      redis.hdel(keyOf(userId), processId).catch(ignore);
-    },
-    isOnline: async (userId) => {
-      if (local.has(userId)) return true;
-      // While Redis is away only this process's own sockets are known.
-      const vouched = await redis.hvals(keyOf(userId)).catch((): string[] => []);
-      return vouched.some((until) => Number(until) > Date.now());
-    },
+    connected: (userId) => add(keyOf(userId)),
+    disconnected: (userId) => remove(keyOf(userId)),
+    isOnline: (userId) => isVouchedFor(keyOf(userId)),
+    deviceConnected: (...device) => add(keyOf(...device)),
+    deviceDisconnected: (...device) => remove(keyOf(...device)),
+    isDeviceOnline: (...device) => isVouchedFor(keyOf(...device)),
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer);
       const pipeline = redis.pipeline();
-      for (const userId of local) pipeline.hdel(keyOf(userId), processId);
+      for (const key of local) pipeline.hdel(key, processId);
       await pipeline.exec().catch(ignore);
     },
   };

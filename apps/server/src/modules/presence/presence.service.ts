@@ -35,4 +35,8 @@ export function trackPresence(app: App): void {
       app.log.warn({ err: error }, "storing last_seen failed"),
     );
   });
+  app.hub.onDevice((userId, deviceId, isConnected) => {
+    if (isConnected) app.presence.deviceConnected(userId, deviceId);
+    else app.presence.deviceDisconnected(userId, deviceId);
+  });
 }

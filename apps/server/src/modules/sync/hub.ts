@@ -24,6 +24,8 @@ export interface Connection {
   id: string;
   userId: UserId;
   sessionId: SessionId;
+  /** The device that the token had published when it connected. */
+  deviceId: DeviceId | null;
   expiresAt: number;
   close(code: number, reason: string): void;
 }
@@ -42,6 +44,7 @@ export class Hub {
   readonly #sessions = new Map<SessionId, Set<Registered>>();
   readonly #now: () => Date;
   #userListener: (userId: UserId, isConnected: boolean) => void = () => {};
+  #deviceListener: (userId: UserId, deviceId: DeviceId, isConnected: boolean) => void = () => {};
 
   constructor(options: { now: () => Date }) {
     this.#now = options.now;
@@ -50,6 +53,11 @@ export class Hub {
   /** Called when a user's first socket opens and when the last one closes. */
   onUser(listener: (userId: UserId, isConnected: boolean) => void): void {
     this.#userListener = listener;
+  }
+
+  /** Called when a device's first socket opens and when the last one closes. */
+  onDevice(listener: (userId: UserId, deviceId: DeviceId, isConnected: boolean) => void): void {
+    this.#deviceListener = listener;
   }
 
   /** Takes a socket in; false when the user holds too many. */
@@ -63,6 +71,7 @@ export class Hub {
       expiry: undefined,
     };
     this.#watchExpiry(registered);
+    this.#tellDevice(registered, siblings, true);
     siblings.add(registered);
     this.#connections.set(connection.id, registered);
     this.#sessionOf(connection.sessionId).add(registered);
@@ -82,6 +91,7 @@ export class Hub {
     if (ofSession.size === 0) this.#sessions.delete(connection.sessionId);
     const siblings = this.#users.get(connection.userId);
     siblings?.delete(connection);
+    this.#tellDevice(connection, siblings ?? [], false);
     if (siblings?.size !== 0) return;
     this.#users.delete(connection.userId);
     this.#userListener(connection.userId, false);
@@ -146,6 +156,12 @@ export class Hub {
 
   feedsOf(userId: UserId): Feed[] {
     return [...(this.#users.get(userId) ?? [])].flatMap(({ feeds }) => Array.from(feeds));
+  }
+
+  #tellDevice({ userId, deviceId }: Registered, others: Iterable<Registered>, isConnected: boolean): void {
+    if (deviceId === null) return;
+    for (const other of others) if (other.deviceId === deviceId) return;
+    this.#deviceListener(userId, deviceId, isConnected);
   }
 
   #sessionOf(sessionId: SessionId): Set<Registered> {

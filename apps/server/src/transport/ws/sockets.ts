@@ -51,7 +51,7 @@ export interface AdmittedSocket extends SubscriberSocket {
  * Registers an authenticated socket with the hub until it closes: expiry, logout and the removal
  * of its device close it. Throws `TOO_MANY_CONNECTIONS`.
  */
-export function admitSocket(app: App, { userId, sessionId, expiresAt }: Caller): AdmittedSocket {
+export function admitSocket(app: App, { userId, sessionId, deviceId, expiresAt }: Caller): AdmittedSocket {
   const connectionId = uuidv7();
   let bound: WebSocket | undefined;
   let earlyClose: [number, string] | undefined;
@@ -59,7 +59,7 @@ export function admitSocket(app: App, { userId, sessionId, expiresAt }: Caller):
     if (bound) closeSocket(app, bound, code, reason);
     else earlyClose ??= [code, reason];
   };
-  if (!app.hub.add({ id: connectionId, userId, sessionId, expiresAt, close })) {
+  if (!app.hub.add({ id: connectionId, userId, sessionId, deviceId, expiresAt, close })) {
     throw new AppError("TOO_MANY_CONNECTIONS");
   }
   const release = (): void => app.hub.remove(connectionId);
