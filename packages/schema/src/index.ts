@@ -14,7 +14,13 @@ export * from "./version.ts";
 export type { Block } from "./domains/blocks.ts";
 export type { Contact } from "./domains/contacts.ts";
 export type { AuditAction, AuditRow } from "./domains/audit.ts";
-export { maxGroupMembers, type Group, type GroupRole, type GroupSummary } from "./domains/groups.ts";
+export {
+  maxAvatarBytes,
+  maxGroupMembers,
+  type Group,
+  type GroupRole,
+  type GroupSummary,
+} from "./domains/groups.ts";
 export { maxLiveInvites, type Invite } from "./domains/invites.ts";
 export { maxPublicKeyChars, type Device } from "./domains/keys.ts";
 export {

@@ -9,6 +9,7 @@ import * as groups from "./migrations/0005-groups.ts";
 import * as eventsOut from "./migrations/0006-events-out.ts";
 import * as registrationPin from "./migrations/0007-registration-pin.ts";
 import * as reactionsImports from "./migrations/0008-reactions-imports.ts";
+import * as avatarType from "./migrations/0009-avatar-type.ts";
 
 /** Listed, not found on disk, so that a bundle or a stray file changes nothing. Landed ones are never edited. */
 const migrations: Record<string, Migration> = {
@@ -20,6 +21,7 @@ const migrations: Record<string, Migration> = {
   "0006-events-out": eventsOut,
   "0007-registration-pin": registrationPin,
   "0008-reactions-imports": reactionsImports,
+  "0009-avatar-type": avatarType,
 };
 
 /** Brings the database to the newest schema. Several processes may start at once: one migrates, the others wait. */

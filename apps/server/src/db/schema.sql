@@ -145,6 +145,8 @@ create table conversations (
   blocked_by_b boolean not null default false,
   avatar_url text,
   avatar_blob_id uuid,
+  avatar_type text,
+  constraint conversations_avatar_type CHECK (((avatar_type IS NULL) = (avatar_blob_id IS NULL))),
   constraint conversations_check CHECK ((is_group OR (user_a < user_b))),
   constraint conversations_check1 CHECK (((avatar_url IS NULL) OR (avatar_blob_id IS NULL))),
   constraint conversations_pkey PRIMARY KEY (id)

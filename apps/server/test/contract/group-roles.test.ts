@@ -21,6 +21,7 @@ const hidden: Outcome = { status: 404, detail: "Group not found" };
 const onlyOwner: Outcome = { status: 403, detail: "Only owner" };
 const onlyModerators: Outcome = { status: 403, detail: "Only owner or admin" };
 const notInGroup: Outcome = { status: 404, detail: "User not in group" };
+const noAvatar: Outcome = { status: 404, detail: "No avatar" };
 const mustTransfer: Outcome = { status: 409, detail: "Transfer ownership first" };
 
 /** What each route answers to a member, an admin and the owner. Strangers and former members find nothing. */
@@ -42,6 +43,9 @@ const matrix: [route: string, body: unknown, member: Outcome, admin: Outcome, ow
   [`POST /groups/ID/members/${stranger.id}/role`, { role: "admin" }, onlyOwner, onlyOwner, notInGroup],
   ["POST /groups/ID/transfer_ownership", { new_owner_user_id: member.id }, onlyOwner, onlyOwner, done],
   ["POST /groups/ID/archive", undefined, onlyOwner, onlyOwner, done],
+  ["POST /groups/ID/avatar/url", { url: "https://example.org/a.png" }, onlyOwner, onlyOwner, done],
+  ["POST /groups/ID/avatar/upload", "GIF89a", onlyOwner, onlyOwner, done],
+  ["GET /groups/ID/avatar", undefined, noAvatar, noAvatar, noAvatar],
   ["POST /groups/ID/invites", {}, onlyModerators, done, done],
   ["GET /groups/ID/invites", undefined, onlyModerators, done, done],
   [

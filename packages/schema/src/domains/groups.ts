@@ -3,6 +3,8 @@ import { conversationId, text, time, userId } from "../primitives.ts";
 
 /** Most members of a group. */
 export const maxGroupMembers = 1000;
+/** Largest avatar in bytes. */
+export const maxAvatarBytes = 2_097_152;
 /** Most ids that one call adds; they may name somebody twice, or who is in already. */
 const maxAddedIds = 2000;
 
@@ -11,6 +13,12 @@ export type GroupRole = z.output<typeof groupRole>;
 
 const name = text(128).min(1);
 const memberUserIds = z.array(userId).max(maxAddedIds);
+const maxUrlChars = 2048;
+/** Given to members as it is; the server never fetches it. */
+const avatarUrl = text(maxUrlChars).refine(
+  (value) => /^https:\/\/\S+$/i.test(value) && URL.canParse(value),
+  "An https URL is wanted",
+);
 const onGroup = { conversationId };
 
 export const create = {
@@ -49,4 +57,8 @@ export const leave = { input: z.object(onGroup) };
 /** `role` is `admin` or `member`; anything else is refused with `ROLE_INVALID`. */
 export const setRole = { input: z.object({ ...onGroup, userId, role: z.string().max(64) }) };
 export const transferOwnership = { input: z.object({ ...onGroup, newOwnerUserId: userId }) };
+export const setAvatarUrl = { input: z.object({ ...onGroup, url: avatarUrl }) };
+export const uploadAvatar = { input: z.object(onGroup) };
+/** JSON where the avatar is a URL, else the image's bytes. */
+export const avatar = { input: z.object(onGroup), output: z.object({ url: z.string() }) };
 export const archive = { input: z.object({ ...onGroup, archived: z.boolean().default(true) }) };

@@ -1,5 +1,6 @@
 import type { ConversationId, GroupRole, UserId } from "@sotto/schema";
 import type { Generated } from "kysely";
+import type { BlobId } from "../blobs/blobs.tables.ts";
 
 interface ConversationTable {
   id: ConversationId;
@@ -23,7 +24,9 @@ interface ConversationTable {
   blocked_by_b: Generated<boolean>;
   /** A group's avatar: at most one of the two. */
   avatar_url: Generated<string | null>;
-  avatar_blob_id: Generated<string | null>;
+  avatar_blob_id: Generated<BlobId | null>;
+  /** The uploaded image's own media type. */
+  avatar_type: Generated<string | null>;
 }
 
 interface ConversationMemberTable {

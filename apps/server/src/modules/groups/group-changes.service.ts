@@ -2,6 +2,7 @@ import type { AuditAction, ConversationId, GroupAction, GroupRole, UserId } from
 import type { Tx } from "../../db/db.ts";
 import type { Call } from "../../pipeline/call.ts";
 import { transact, type Wakes } from "../../pipeline/transact.ts";
+import type { BlobId } from "../blobs/blobs.tables.ts";
 import { recordAct } from "../audit/audit.service.ts";
 import { appendConversationEntry } from "../logs/logs.service.ts";
 import { lockGroupOf } from "./group-access.service.ts";
@@ -16,7 +17,7 @@ export interface LockedGroup {
   ownerUserId: UserId;
   isArchived: boolean;
   avatarUrl: string | null;
-  avatarBlobId: string | null;
+  avatarBlobId: BlobId | null;
   /** The caller's own. */
   role: GroupRole;
 }

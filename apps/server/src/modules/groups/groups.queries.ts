@@ -1,6 +1,7 @@
 import type { ConversationId, GroupRole, UserId } from "@sotto/schema";
 import { sql } from "kysely";
 import type { Db, Tx } from "../../db/db.ts";
+import type { BlobId } from "../blobs/blobs.tables.ts";
 
 const maxListed = 1000;
 
@@ -38,7 +39,7 @@ export function lockGroup(tx: Tx, id: ConversationId) {
 export function findGroup(db: Db | Tx, id: ConversationId) {
   return db
     .selectFrom("conversations")
-    .select(["id", "name", "user_a", "archived_at", "avatar_url", "avatar_blob_id"])
+    .select(["id", "name", "user_a", "archived_at", "avatar_url", "avatar_blob_id", "avatar_type"])
     .where("id", "=", id)
     .where("is_group", "=", true)
     .executeTakeFirst();
@@ -157,7 +158,8 @@ export async function updateGroup(
     user_a?: UserId;
     user_b?: UserId;
     avatar_url?: string | null;
-    avatar_blob_id?: string | null;
+    avatar_blob_id?: BlobId | null;
+    avatar_type?: string | null;
   },
 ): Promise<void> {
   await tx.updateTable("conversations").set(changes).where("id", "=", id).execute();

@@ -1,4 +1,5 @@
 import type { Handlers } from "../../pipeline/call.ts";
+import { getAvatar, setAvatarUrl, uploadAvatar } from "./avatars.service.ts";
 import { archiveGroup, createGroup, getGroup, getGroups, renameGroup } from "./groups.service.ts";
 import { addMembers, leaveGroup, removeMember } from "./members.service.ts";
 import { setRole, transferOwnership } from "./roles.service.ts";
@@ -13,5 +14,8 @@ export const groupsRouter: Handlers<"groups"> = {
   leave: (call, { conversationId }) => leaveGroup(call, conversationId),
   setRole,
   transferOwnership,
+  setAvatarUrl,
+  uploadAvatar: (call, { conversationId }) => uploadAvatar(call, conversationId),
+  avatar: (call, { conversationId }) => getAvatar(call, conversationId),
   archive: archiveGroup,
 };

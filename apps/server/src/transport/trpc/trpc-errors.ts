@@ -10,9 +10,10 @@ const trpcCodes: Record<number, TRPC_ERROR_CODE_KEY> = {
   405: "METHOD_NOT_SUPPORTED",
   408: "TIMEOUT",
   409: "CONFLICT",
-  // tRPC has no name for this either.
+  // tRPC has no name for it.
   410: "NOT_FOUND",
   413: "PAYLOAD_TOO_LARGE",
+  415: "UNSUPPORTED_MEDIA_TYPE",
   // tRPC has no name for it; downloads are on REST alone.
   416: "BAD_REQUEST",
   422: "UNPROCESSABLE_CONTENT",
