@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "962cceb83c390cb8442766cad4f89b269260c1287814e383e60df22ec97de1e4",
+  1: "96ba3ab0294a59b1a68cf302066d65c4403c9f911db751b68f5fab534b0581d4",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

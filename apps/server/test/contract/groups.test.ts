@@ -314,6 +314,7 @@ describe("POST /groups/{id}/archive", () => {
     const send = { conversation_id: id, sender_device_id: "phone", ciphertext: "c" };
     expect(outcome(await call(member, "POST /messages/send_group", send))).toEqual(archived);
     expect(outcome(await call(owner, `POST /groups/${id}/members`, [stranger.id]))).toEqual(archived);
+    expect(outcome(await call(owner, `POST /groups/${id}/invites`, {}))).toEqual(archived);
     expect(outcome(await call(stranger, `POST /groups/invites/${String(code)}/accept`))).toEqual(archived);
     expect(await call(member, `POST /groups/${id}/leave`)).toMatchObject(ok);
     expect(await call(owner, `POST /groups/${id}/archive?archived=false`)).toMatchObject(ok);

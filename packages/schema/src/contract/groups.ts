@@ -121,6 +121,7 @@ export const groupsProcedures = {
     ...groups.setAvatarUrl,
     output: ok,
     rest: { method: "POST", path: "/groups/{conversation_id}/avatar/url", alsoQuery: ["url"] },
+    errors: ["GROUP_NOT_FOUND", "ONLY_OWNER"],
   },
   uploadAvatar: {
     kind: "upload",
@@ -130,6 +131,13 @@ export const groupsProcedures = {
     ...groups.uploadAvatar,
     output: ok,
     rest: { method: "POST", path: "/groups/{conversation_id}/avatar/upload" },
+    errors: [
+      "GROUP_NOT_FOUND",
+      "ONLY_OWNER",
+      "BODY_EMPTY",
+      "MEDIA_TYPE_UNSUPPORTED",
+      "STORAGE_QUOTA_EXCEEDED",
+    ],
   },
   avatar: {
     kind: "download",
@@ -138,6 +146,7 @@ export const groupsProcedures = {
     summary: "A group's avatar: its URL, or the image",
     ...groups.avatar,
     rest: { method: "GET", path: "/groups/{conversation_id}/avatar", bytes: "image/*" },
+    errors: ["GROUP_NOT_FOUND", "AVATAR_NOT_FOUND"],
   },
   archive: {
     kind: "mutation",

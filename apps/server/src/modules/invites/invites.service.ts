@@ -32,7 +32,9 @@ export async function createInvite(
   const { app, caller } = call;
   const { conversationId, expiresInMinutes } = input;
   return transact(call, async (tx) => {
-    requireModerator((await lockGroupOf(tx, conversationId, caller.userId)).role);
+    const group = await lockGroupOf(tx, conversationId, caller.userId);
+    requireModerator(group.role);
+    if (group.archived_at) throw new AppError("GROUP_ARCHIVED");
     const at = app.now();
     await deleteExpiredInvites(tx, conversationId, new Date(at.getTime() - keepExpiredMs));
     const live = await listLiveInvites(tx, conversationId, { now: at, limit: maxLiveInvites });
