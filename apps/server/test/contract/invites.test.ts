@@ -123,6 +123,15 @@ describe("GET /groups/invites/{code}", () => {
   });
 });
 
+test("guessing at codes is limited by address", async () => {
+  await using strict = await startTestServer({ env: { RATE_LIMIT_PER_MINUTE: "3" } });
+  const answers: RestAnswer[] = [];
+  for (let i = 0; i < 5; i++) answers.push(await rest(strict.url, `GET /groups/invites/guess-${i}`));
+  expect(answers.map(({ status }) => status)).toEqual([404, 404, 404, 429, 429]);
+  expect(answers[3]?.body).toEqual({ detail: "Rate limit exceeded" });
+  expect(Number(answers[3]?.headers.get("retry-after"))).toBeGreaterThan(0);
+});
+
 describe("POST /groups/invites/{code}/accept", () => {
   test("joins; a member accepting again uses nothing up", async () => {
     const id = await newGroupOf(url, cast);
