@@ -13,7 +13,8 @@ import { hashRequest } from "./request-hash.ts";
 export interface Request {
   area: string;
   name: string;
-  rawInput: unknown;
+  /** Asked once the caller is known and within the limits: a body may be large. */
+  readInput: () => unknown;
   /** The bearer token, where one was given. */
   token: string | undefined;
   address: string;
@@ -33,7 +34,7 @@ export async function runProcedure(app: App, request: Request): Promise<unknown>
   const { procedure, handler } = findProcedure(request.area, request.name);
   const caller = await requireAccess(app, procedure, request);
   await limitCall(app, procedure.limit, { caller, address: request.address });
-  const input = parseInput(procedure.input, request.rawInput);
+  const input = parseInput(procedure.input, await request.readInput());
   const call: AnyCall = { app, caller, log: request.log, address: request.address };
   if (request.socket) call.socket = request.socket;
   if (request.signal) call.signal = request.signal;

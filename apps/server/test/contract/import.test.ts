@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { request, type IncomingMessage } from "node:http";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Json, RestAnswer } from "../rest-client.ts";
 import { runSql } from "../sql.ts";
@@ -254,6 +256,18 @@ describe("refuses", () => {
     const route = `POST /messages/import?conversation_id=${id}`;
     const answer = await rest(server.url, route, { token: ada.token, body: large });
     expect(outcome(answer)).toEqual({ status: 413, detail: "Payload too large" });
+  });
+
+  test("a large body of nobody without reading it", async () => {
+    const sent = request(`${server.url}/messages/import?conversation_id=${unknownId}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "content-length": String(33_554_432) },
+    });
+    sent.on("error", () => {});
+    sent.write('{"messages":[');
+    const [response] = (await once(sent, "response")) as [IncomingMessage];
+    expect(response.statusCode).toBe(401);
+    sent.destroy();
   });
 
   test("more than 5,000,000 messages of one user", async () => {

@@ -217,4 +217,17 @@ describe("who", () => {
     expect(outcome(await takeBack(ada, id, "1"))).toEqual(ok);
     expect(await reactionsTo(id, bob)).toEqual([]);
   });
+
+  test("an archived group takes no reactions, and gives them back", async () => {
+    const ada = await newPerson(server.url);
+    const post = async (path: string, body?: unknown): Promise<Json> =>
+      (await rest(server.url, `POST ${path}`, { token: ada.token, body })).body;
+    const group = String((await post("/groups", { name: "g" }))["id"]);
+    const message = { conversation_id: group, sender_device_id: ada.deviceId, ciphertext: "a" };
+    const [id] = (await post("/messages/send_group", message))["message_ids"] as string[];
+    await react(ada, String(id), "1");
+    await post(`/groups/${group}/archive`);
+    expect(outcome(await react(ada, String(id), "2"))).toEqual({ status: 409, detail: "Group archived" });
+    expect(outcome(await takeBack(ada, String(id), "1"))).toEqual(ok);
+  });
 });

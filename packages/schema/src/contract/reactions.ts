@@ -11,7 +11,13 @@ export const reactionsProcedures = {
     ...reactions.add,
     creates: true,
     rest: { method: "POST", path: "/messages/{message_id}/reactions" },
-    errors: ["MESSAGE_NOT_FOUND", "RECIPIENT_BLOCKED", "YOU_ARE_BLOCKED", "REACTION_LIMIT_REACHED"],
+    errors: [
+      "MESSAGE_NOT_FOUND",
+      "RECIPIENT_BLOCKED",
+      "YOU_ARE_BLOCKED",
+      "GROUP_ARCHIVED",
+      "REACTION_LIMIT_REACHED",
+    ],
   },
   list: {
     kind: "query",

@@ -266,7 +266,7 @@ export async function listMembersAmong(
 export async function lockForMember(tx: Tx, conversationId: ConversationId, userId: UserId) {
   const conversation = await tx
     .selectFrom("conversations")
-    .select(["user_a", "user_b", "blocked_by_a", "blocked_by_b"])
+    .select(["user_a", "user_b", "blocked_by_a", "blocked_by_b", "archived_at"])
     .where("id", "=", conversationId)
     .forNoKeyUpdate()
     .executeTakeFirst();

@@ -25,7 +25,7 @@ export { deleteReactionsTo } from "./reactions.queries.ts";
 
 /**
  * Puts an emoji on a message; again it is the same reaction, and no other entry. A block either way
- * refuses it; taking it back is always allowed.
+ * and an archived group refuse it; taking it back is always allowed.
  */
 export async function addReaction(
   call: Call,
@@ -34,6 +34,7 @@ export async function addReaction(
   const { app } = call;
   return transact(call, async (tx, wakes) => {
     const { key, conversation } = await lockMessage(call, tx, input);
+    if (conversation.archived_at) throw new AppError("GROUP_ARCHIVED");
     requireNoBlock(conversation, key.userId);
     const own = await listOwnReactions(tx, key);
     const known = own.find(({ emoji }) => emoji === input.emoji);

@@ -36,7 +36,7 @@ export function createRestDoor(app: App): Door {
         throw new AppError("METHOD_NOT_ALLOWED");
       }
       route = match.route;
-      const call = await readCall(request, { ...match, target, log });
+      const call = readCall(request, { ...match, target, log });
       if (route.procedure.kind === "download") {
         await sendDownload(request, response, await runDownload(app, call));
       } else sendJson(response, 200, toSnakeKeys(await runProcedure(app, call)));
@@ -54,20 +54,23 @@ export function createRestDoor(app: App): Door {
 }
 
 /** Reads of a request what the pipeline needs of it. */
-async function readCall(
+function readCall(
   request: IncomingMessage,
   matched: { route: Route; target: URL; params: Record<string, string | undefined>; log: Log },
-): Promise<Request> {
+): Request {
   const { route, target, params, log } = matched;
   const { headers } = request;
   const idempotencyKey = readIdempotencyKey(request);
   const isUpload = route.procedure.kind === "upload";
   const hasJson = !isUpload && route.rest.method !== "GET";
-  const body = hasJson ? await readJsonBody(request, route.rest.maxBodyBytes) : undefined;
+  const readInput = async (): Promise<Record<string, unknown>> => {
+    const body = hasJson ? await readJsonBody(request, route.rest.maxBodyBytes) : undefined;
+    return joinInput(route, { params, query: target.searchParams, headers, body });
+  };
   return {
     area: route.area,
     name: route.name,
-    rawInput: joinInput(route, { params, query: target.searchParams, headers, body }),
+    readInput,
     token: bearerTokenOf(request),
     address: addressOf(request),
     log,

@@ -66,7 +66,7 @@ async function call(
   const startedAt = performance.now();
   let outcome = "ok";
   try {
-    return await runProcedure(app, { ...named, rawInput: input, signal, ...ctx });
+    return await runProcedure(app, { ...named, readInput: () => input, signal, ...ctx });
   } catch (error) {
     outcome = error instanceof AppError ? error.code : "INTERNAL";
     if (outcome === "INTERNAL") ctx.log.error({ err: error }, "call failed");

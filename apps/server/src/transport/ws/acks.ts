@@ -47,7 +47,7 @@ export class AckQueue {
       await runProcedure(this.#app, {
         area: "sync",
         name: "ack",
-        rawInput: { positions },
+        readInput: () => ({ positions }),
         ...this.#connection,
       });
     } catch (error) {
