@@ -1,5 +1,6 @@
 import { auditProcedures } from "./contract/audit.ts";
 import { archiveProcedures } from "./contract/archive.ts";
+import { attachmentsProcedures } from "./contract/attachments.ts";
 import { authProcedures } from "./contract/auth.ts";
 import { blocksProcedures } from "./contract/blocks.ts";
 import { contactsProcedures } from "./contract/contacts.ts";
@@ -25,6 +26,7 @@ export const contract = {
   presence: presenceProcedures,
   conversations: conversationsProcedures,
   messages: messagesProcedures,
+  attachments: attachmentsProcedures,
   groups: groupsProcedures,
   invites: invitesProcedures,
   audit: auditProcedures,

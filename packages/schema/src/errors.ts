@@ -108,6 +108,9 @@ export const errors = {
   INVITE_EXHAUSTED: { status: 429, detail: "Invite exhausted", retry: "never" },
   INVITE_LIMIT_REACHED: { status: 409, detail: "Too many invites", retry: "after_change" },
   LOG_NOT_FOUND: { status: 404, detail: "Log not found", retry: "never" },
+  ATTACHMENT_NOT_FOUND: { status: 404, detail: "Attachment not found", retry: "never" },
+  ATTACHMENT_LIMIT_REACHED: { status: 409, detail: "Too many attachments", retry: "never" },
+  NOT_MESSAGE_SENDER: { status: 403, detail: "Only the sender", retry: "never" },
   MESSAGE_NOT_FOUND: { status: 404, detail: "Message not found", retry: "never" },
   NOT_A_GROUP_MESSAGE: { status: 400, detail: "Not a group message", retry: "never" },
   REACTION_LIMIT_REACHED: {

@@ -22,6 +22,7 @@ export {
   type GroupSummary,
 } from "./domains/groups.ts";
 export { maxLiveInvites, type Invite } from "./domains/invites.ts";
+export { maxAttachments, maxInlineAttachmentBytes, type Attachment } from "./domains/attachments.ts";
 export { maxPublicKeyChars, type Device } from "./domains/keys.ts";
 export {
   maxCiphertextBytes,

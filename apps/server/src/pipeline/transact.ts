@@ -8,6 +8,12 @@ import { findKey, insertKey, storeAnswer } from "./idempotency.queries.ts";
 /** What is to be told once a transaction has committed, and only then. */
 export type Wakes = Wake[];
 
+/** Whether the call's `Idempotency-Key` has been used: then `transact` gives what was answered, or refuses. */
+export async function isRepeated(call: Call): Promise<boolean> {
+  const { idempotency } = call;
+  return idempotency !== undefined && !!(await findKey(call.app.db, call.caller.userId, idempotency.key));
+}
+
 /**
  * Runs `work` in a transaction and publishes its wakes after the commit. With an `Idempotency-Key`
  * the answer is stored in the same transaction, and given again to whoever repeats the request:

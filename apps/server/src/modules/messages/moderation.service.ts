@@ -2,6 +2,7 @@ import type { MessageId } from "@sotto/schema";
 import { AppError } from "../../errors.ts";
 import type { Call } from "../../pipeline/call.ts";
 import { transact } from "../../pipeline/transact.ts";
+import { deleteAttachmentsOf } from "../attachments/attachments.service.ts";
 import { recordAct } from "../audit/audit.service.ts";
 import { requireModeratorOf } from "../groups/group-access.service.ts";
 import { lockForMember } from "../conversations/conversations.service.ts";
@@ -28,6 +29,7 @@ export async function deleteMessage(call: Call, messageId: MessageId): Promise<{
     if (!message || message.isDeleted) return { detail: "ok" as const };
     await eraseMessage(tx, { conversationId, seq, deletedBy: userId, at });
     await deleteReactionsTo(tx, { conversationId, messageId });
+    await deleteAttachmentsOf(call.app, tx, { conversationId, seq });
     await recordAct(call, tx, {
       conversationId,
       action: "message_deleted",

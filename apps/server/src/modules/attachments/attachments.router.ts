@@ -1,0 +1,14 @@
+import type { Handlers } from "../../pipeline/call.ts";
+import {
+  addAttachment,
+  downloadAttachment,
+  getAttachments,
+  uploadAttachment,
+} from "./attachments.service.ts";
+
+export const attachmentsRouter: Handlers<"attachments"> = {
+  add: addAttachment,
+  list: (call, { messageId }) => getAttachments(call, messageId),
+  upload: uploadAttachment,
+  download: (call, { attachmentId }) => downloadAttachment(call, attachmentId),
+};

@@ -1,0 +1,67 @@
+import * as attachments from "../domains/attachments.ts";
+import type { Procedures } from "../procedure.ts";
+
+export const attachmentsProcedures = {
+  add: {
+    kind: "mutation",
+    access: "user",
+    limit: "general",
+    summary: "Attach a small ciphertext, as base64, to a message of mine",
+    ...attachments.add,
+    creates: true,
+    rest: { method: "POST", path: "/messages/{message_id}/attachments" },
+    errors: [
+      "MESSAGE_NOT_FOUND",
+      "NOT_MESSAGE_SENDER",
+      "RECIPIENT_BLOCKED",
+      "YOU_ARE_BLOCKED",
+      "GROUP_ARCHIVED",
+      "ATTACHMENT_LIMIT_REACHED",
+      "STORAGE_QUOTA_EXCEEDED",
+    ],
+  },
+  list: {
+    kind: "query",
+    access: "user",
+    limit: "general",
+    summary: "A message's attachments, oldest first",
+    ...attachments.list,
+    rest: { method: "GET", path: "/messages/{message_id}/attachments" },
+    errors: ["MESSAGE_NOT_FOUND"],
+  },
+  upload: {
+    kind: "upload",
+    access: "user",
+    limit: "general",
+    summary: "Attach the request's body to a message of mine",
+    ...attachments.upload,
+    creates: true,
+    rest: {
+      method: "POST",
+      path: "/messages/{message_id}/attachments/upload",
+      headers: { content_type: "X-Content-Type", filename: "X-Filename" },
+    },
+    errors: [
+      "MESSAGE_NOT_FOUND",
+      "NOT_MESSAGE_SENDER",
+      "RECIPIENT_BLOCKED",
+      "YOU_ARE_BLOCKED",
+      "GROUP_ARCHIVED",
+      "ATTACHMENT_LIMIT_REACHED",
+      "STORAGE_QUOTA_EXCEEDED",
+    ],
+  },
+  download: {
+    kind: "download",
+    access: "user",
+    limit: "general",
+    summary: "An attachment's bytes",
+    ...attachments.download,
+    rest: {
+      method: "GET",
+      path: "/messages/attachments/blob/{attachment_id}",
+      bytes: "application/octet-stream",
+    },
+    errors: ["ATTACHMENT_NOT_FOUND"],
+  },
+} as const satisfies Procedures;

@@ -1,0 +1,53 @@
+import * as z from "zod";
+import { attachmentId, messageId, text, time } from "../primitives.ts";
+
+/** Largest attachment as base64 in JSON, in bytes; larger ones are uploaded. */
+export const maxInlineAttachmentBytes = 1_048_576;
+/** Most attachments of one message. */
+export const maxAttachments = 32;
+
+const mediaType = z
+  .string()
+  .max(255)
+  .regex(/^$|^[\w!#$&^.+-]+\/[\w!#$&^.+-]+( *; *[\w!#$&^.+-]+=([\w!#$&^.+-]+|"[\w !#$&^.+/:=?@-]*"))*$/, {
+    error: "A media type, such as image/png",
+  });
+
+/** Both are the sender's own words, and may be sealed or left out. */
+const description = { contentType: mediaType.nullish(), filename: text(255).nullish() };
+
+export const attachment = z.object({
+  id: attachmentId,
+  messageId,
+  contentType: z.string().nullable(),
+  filename: z.string().nullable(),
+  sizeBytes: z.int().min(0),
+  /** Empty for an uploaded one. */
+  ciphertextB64: z.string(),
+  createdAt: time,
+  /** The path of an uploaded one's bytes. */
+  downloadUrl: z.string().nullable(),
+});
+export type Attachment = z.output<typeof attachment>;
+
+export const add = {
+  input: z.object({
+    messageId,
+    ...description,
+    /** Base64 or base64url; refused with `PAYLOAD_TOO_LARGE` above `maxInlineAttachmentBytes`. */
+    ciphertextB64: z.string().min(1),
+  }),
+  output: attachment,
+};
+
+export const list = {
+  input: z.object({ messageId }),
+  output: z.object({ attachments: z.array(attachment) }),
+};
+
+export const upload = {
+  input: z.object({ messageId, ...description }),
+  output: z.object({ id: attachmentId, downloadUrl: z.string() }),
+};
+
+export const download = { input: z.object({ attachmentId }), output: z.never() };
