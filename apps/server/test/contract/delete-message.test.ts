@@ -1,4 +1,4 @@
-import type { ConversationId, MessageId } from "@sotto/schema";
+import type { ConversationId, MessageId, UserId } from "@sotto/schema";
 import { afterAll, expect, test } from "vitest";
 import type { Json, RestAnswer } from "../rest-client.ts";
 import { startTestServer } from "../test-server.ts";
@@ -190,4 +190,33 @@ test("against acks and reactions at the same time: none fails, and nothing is le
     expect(left).toEqual([]);
     expect((await rowOf(id)).ciphertext).toBe("");
   }
+});
+
+test("against attachments at the same time: none is left on it, and its bytes are given back", async () => {
+  const group = await newGroup();
+  for (let round = 0; round < 5; round++) {
+    const id = await say(group, group.member, `a${round}`);
+    const attach = (): Promise<RestAnswer> =>
+      rest(other.url, `POST /messages/${id}/attachments`, {
+        token: group.member.token,
+        body: { ciphertext_b64: "aGVsbG8=" },
+      });
+    expect((await attach()).status).toBe(200);
+    const [deleted, ...attached] = await Promise.all([del(group.owner, id), attach(), attach()]);
+    expect(outcome(deleted)).toEqual(ok);
+    for (const answer of attached) expect([200, 404]).toContain(answer.status);
+    const left = await server.app.db
+      .selectFrom("attachments")
+      .select("id")
+      .where("message_id", "=", id as MessageId)
+      .execute();
+    expect(left).toEqual([]);
+  }
+  const kept = await server.app.db
+    .selectFrom("blobs")
+    .select("id")
+    .where("user_id", "=", group.member.id as UserId)
+    .where("collect_at", "is", null)
+    .execute();
+  expect(kept).toEqual([]);
 });

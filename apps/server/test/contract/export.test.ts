@@ -25,7 +25,7 @@ async function historyOf(by: DevicePerson, id: string): Promise<Json[]> {
   return fieldList(await rest(server.url, `GET /messages/history?conversation_id=${id}`, by), "messages");
 }
 
-const texts = (messages: Json[]): unknown[] => messages.map(({ ciphertext }) => ciphertext);
+const texts = (messages: Json[]): string[] => messages.map(({ ciphertext }) => String(ciphertext));
 
 test("is the whole conversation, oldest first, as a file", async () => {
   const [ada, bob] = await newPair(server.url);
@@ -83,6 +83,42 @@ test("holds what the caller imported in its place, and imports again as it is", 
   expect(copied.slice(0, 3).map((message) => message["sent_at"])).toEqual(
     fieldList(mine, "messages").map((message) => message["sent_at"]),
   );
+});
+
+test("holds the attachments: small ones as they came, uploaded ones by their path", async () => {
+  const [ada, bob] = await newPair(server.url);
+  const sent = await sendAll(server.url, ada, bob, ["1", "2", "3"]);
+  const [first, , third] = sent.map((message) => String(message["id"]));
+  const id = String(sent[0]?.["conversation_id"]);
+  const body = { ciphertext_b64: "aGVsbG8=", content_type: "text/plain", filename: "a.txt" };
+  const inline = await rest(server.url, `POST /messages/${third}/attachments`, { token: ada.token, body });
+  const uploaded = await rest(server.url, `POST /messages/${first}/attachments/upload`, {
+    token: ada.token,
+    body: "bytes",
+  });
+  const answer = await exportOf(bob, id);
+  const attachments = fieldList(answer, "attachments");
+  expect(attachments).toMatchObject([
+    { id: uploaded.body["id"], message_id: first, ciphertext_b64: "", size_bytes: 5 },
+    { id: inline.body["id"], message_id: third, ...body, size_bytes: 5, download_url: null },
+  ]);
+  const path = String(attachments[0]?.["download_url"]);
+  const bytes = await fetch(server.url + path, { headers: { authorization: `Bearer ${bob.token}` } });
+  expect(await bytes.text()).toBe("bytes");
+  // An import takes the messages alone.
+  expect((await put(bob, id, answer.body)).body["created"]).toHaveLength(3);
+  const found = await rest(
+    server.url,
+    `GET /messages/search?conversation_id=${id}&has_attachments=true`,
+    bob,
+  );
+  expect(texts(fieldList(found, "messages"))).toEqual(["1", "3"]);
+  const bare = await rest(
+    server.url,
+    `GET /messages/search?conversation_id=${id}&has_attachments=false`,
+    bob,
+  );
+  expect(texts(fieldList(bare, "messages")).toSorted()).toEqual(["1", "2", "2", "3"]);
 });
 
 test("leaves deleted messages out, and what was sent when the caller was no member", async () => {

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { attachment } from "./attachments.ts";
 import { message } from "./messages.ts";
 import { conversationId, deviceId, messageId, text, userId } from "../primitives.ts";
 
@@ -44,7 +45,7 @@ export const exportConversation = {
     conversationId,
     isGroup: z.boolean(),
     messages: z.array(message),
-    attachments: z.array(z.unknown()),
+    attachments: z.array(attachment),
   }),
 };
 export type Export = z.output<typeof exportConversation.output>;

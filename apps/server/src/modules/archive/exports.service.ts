@@ -1,5 +1,6 @@
-import { toSnakeKeys, type ConversationId, type Export, type Message } from "@sotto/schema";
+import { toSnakeKeys, type Attachment, type ConversationId, type Export, type Message } from "@sotto/schema";
 import type { Call, DownloadAnswer } from "../../pipeline/call.ts";
+import { readAttachments } from "../attachments/attachments.service.ts";
 import { findLogEnd, requireMember } from "../conversations/conversations.service.ts";
 import { readOwnMessages, toImported } from "../messages/history.service.ts";
 import { startPlace } from "../messages/places.ts";
@@ -7,6 +8,8 @@ import { listImportedAfter, type ImportPoint } from "./archive.queries.ts";
 
 /** So many of the largest messages are held at a time, 25 MiB. */
 const pageSize = 100;
+/** So many messages are asked for their attachments at a time. */
+const attachmentsWindow = 1_000;
 /** Written to the socket at a time, in characters. */
 const chunkSize = 65_536;
 
@@ -37,7 +40,21 @@ async function* writeExport(
   const messages = mergeByTime(readImported(call, conversationId), own);
   yield `{"version":1,"conversation_id":"${conversationId}","is_group":${end.is_group},"messages":[`;
   yield* writeList(messages);
-  yield `],"attachments":[]}`;
+  yield `],"attachments":[`;
+  yield* writeList(readAllAttachments(call, conversationId, end.last_seq));
+  yield `]}`;
+}
+
+/** In the order of their messages. Of the bytes those of one are held at a time. */
+async function* readAllAttachments(
+  call: Call,
+  conversationId: ConversationId,
+  lastSeq: number,
+): AsyncGenerator<Attachment, void> {
+  for (let afterSeq = 0; afterSeq < lastSeq; afterSeq += attachmentsWindow) {
+    const throughSeq = Math.min(afterSeq + attachmentsWindow, lastSeq);
+    yield* readAttachments(call.app, call.caller.userId, { conversationId, afterSeq, throughSeq });
+  }
 }
 
 /** The items of a JSON list, one a line. */
