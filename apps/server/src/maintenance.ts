@@ -3,6 +3,7 @@ import { deleteExpiredChallenges } from "./modules/accounts/otp.service.ts";
 import { deleteOldLookups } from "./modules/contacts/lookups.service.ts";
 import { collectBlobs } from "./modules/blobs/blobs.service.ts";
 import { pruneAccountEntries } from "./modules/logs/logs.service.ts";
+import { forgetWebhooks } from "./modules/payments/payments.service.ts";
 import { deleteDeadWebhooks } from "./modules/webhooks/webhooks.service.ts";
 import { deleteOldKeys } from "./pipeline/idempotency.queries.ts";
 
@@ -30,6 +31,7 @@ export async function runMaintenance(app: App): Promise<void> {
   await deleteExpiredChallenges(app.db, now);
   await deleteOldLookups(app.db, daysAgo(1));
   await deleteOldKeys(app.db, daysAgo(idempotencyDays));
+  await forgetWebhooks(app.db, now);
   await deleteDeadWebhooks(app.db, daysAgo(deadWebhookDays));
   const pruned = await pruneAccountEntries(app.db, { before, liveSince: before, limit: batchSize });
   if (pruned > 0) app.log.info({ pruned }, "account entries pruned");

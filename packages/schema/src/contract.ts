@@ -9,6 +9,7 @@ import { groupsProcedures } from "./contract/groups.ts";
 import { invitesProcedures } from "./contract/invites.ts";
 import { keysProcedures } from "./contract/keys.ts";
 import { messagesProcedures } from "./contract/messages.ts";
+import { paymentsProcedures } from "./contract/payments.ts";
 import { presenceProcedures } from "./contract/presence.ts";
 import { reactionsProcedures } from "./contract/reactions.ts";
 import { syncProcedures } from "./contract/sync.ts";
@@ -32,6 +33,7 @@ export const contract = {
   audit: auditProcedures,
   reactions: reactionsProcedures,
   archive: archiveProcedures,
+  payments: paymentsProcedures,
   sync: syncProcedures,
 } as const satisfies ContractTable;
 

@@ -149,6 +149,8 @@ export const errors = {
     retry: "never",
   },
 
+  WEBHOOK_SIGNATURE_INVALID: { status: 403, detail: "Invalid signature", retry: "never" },
+
   SUBSCRIPTION_NEEDS_SOCKET: {
     status: 400,
     detail: "Subscriptions run over the WebSocket",

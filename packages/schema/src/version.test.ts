@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "2cc689bc32c64adf8837101210a7ae201dc1602b6470933a1d6061d8816ebb35",
+  1: "31ec50190c21941d6dae13ea89087b8172f18847ccf2cd353b1df1f64fe4eae9",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

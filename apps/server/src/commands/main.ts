@@ -11,6 +11,8 @@ export interface CommandCall {
 type Command = (call: CommandCall) => Promise<void>;
 
 const commands: Record<string, () => Promise<Command>> = {
+  "payments:register": async () => (await import("./payments-register.ts")).registerPayments,
+  "payments:simulate": async () => (await import("./payments-simulate.ts")).simulatePayment,
   "webhooks:redrive": async () => (await import("./webhooks-redrive.ts")).redriveWebhooks,
 };
 

@@ -12,6 +12,7 @@ import type { InviteTables } from "../modules/invites/invites.tables.ts";
 import type { MessageTables } from "../modules/messages/messages.tables.ts";
 import type { ReceiptTables } from "../modules/receipts/receipts.tables.ts";
 import type { LogTables } from "../modules/logs/logs.tables.ts";
+import type { PaymentTables } from "../modules/payments/payments.tables.ts";
 import type { WebhookTables } from "../modules/webhooks/webhooks.tables.ts";
 import type { IdempotencyTables } from "../pipeline/idempotency.tables.ts";
 
@@ -24,6 +25,7 @@ export type Tables = AccountTables &
   ReceiptTables &
   LogTables &
   WebhookTables &
+  PaymentTables &
   ContactTables &
   BlockTables &
   IdempotencyTables &

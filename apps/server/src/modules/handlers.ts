@@ -10,6 +10,7 @@ import { devicesRouter } from "./devices/devices.router.ts";
 import { groupsRouter } from "./groups/groups.router.ts";
 import { invitesRouter } from "./invites/invites.router.ts";
 import { messagesRouter } from "./messages/messages.router.ts";
+import { paymentsRouter } from "./payments/payments.router.ts";
 import { presenceRouter } from "./presence/presence.router.ts";
 import { reactionsRouter } from "./reactions/reactions.router.ts";
 import { syncRouter } from "./sync/sync.router.ts";
@@ -29,5 +30,6 @@ export const handlers: AllHandlers = {
   audit: auditRouter,
   reactions: reactionsRouter,
   archive: archiveRouter,
+  payments: paymentsRouter,
   sync: syncRouter,
 };

@@ -6,9 +6,10 @@ import { issuesOf, outcome } from "./described-rest.ts";
 import { ask, lineOf, placeOf, withField } from "./page/ask.ts";
 import type { Asked, PageRoute } from "./page/page.ts";
 import { pageRoutes } from "./page/pages.ts";
+import { paymentsSecret } from "./page/payments-routes.ts";
 import { newWorld } from "./page/world.ts";
 
-const server = await startTestServer();
+const server = await startTestServer({ env: { PAYMENTS_WEBHOOK_SECRET: paymentsSecret } });
 afterAll(() => server[Symbol.asyncDispose]());
 const { url } = server;
 const shared = await newWorld(url);

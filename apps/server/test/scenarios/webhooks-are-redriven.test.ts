@@ -1,21 +1,12 @@
-import { execFile } from "node:child_process";
-import path from "node:path";
-import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { runCommand } from "../command.ts";
 import { newPair, sendAll } from "../contract/people.ts";
 import { HttpStandIn } from "../http-stand-in.ts";
 import { startTestServer } from "../test-server.ts";
 import { createdIds, readEvent, webhookEnv } from "../webhook-fixtures.ts";
 
-const main = path.join(import.meta.dirname, "../../src/commands/main.ts");
-
-async function command(env: Record<string, string>, ...args: string[]): Promise<string> {
-  const nodeArgs = ["--conditions=@sotto/source", main, "webhooks:redrive", ...args];
-  const { stdout } = await promisify(execFile)(process.execPath, nodeArgs, {
-    env: { ...process.env, ...env },
-  });
-  return stdout;
-}
+const command = (env: Record<string, string>, ...args: string[]): Promise<string> =>
+  runCommand("webhooks:redrive", { env, args });
 
 test("what was given up lets the next events pass, is listed, and is sent again by the command", async () => {
   await using receiver = await HttpStandIn.listen();
