@@ -1,166 +1,205 @@
 import { randomInt } from "node:crypto";
-import { toSnake } from "@sotto/schema";
 import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { createLog } from "../../src/log.ts";
 import { startTestServer } from "../test-server.ts";
-import { contractRoutes, unknownId } from "./contract-routes.ts";
-import { newPair, sendAll } from "./people.ts";
-
-const server = await startTestServer();
-afterAll(() => server[Symbol.asyncDispose]());
+import { WsClient } from "../ws-client.ts";
+import { newCast, newScene } from "./access/scene.ts";
+import { procedures } from "./access/doors.ts";
+import { contractRoutes, type ContractRoute } from "./contract-routes.ts";
+import { anyHeaders, createArbitraries, fillPath, toQuery } from "./fuzz/arbitraries.ts";
+import { askHarmless } from "./fuzz/harmless.ts";
+import { ask, lineOf, placeOf, withField } from "./page/ask.ts";
+import type { Asked } from "./page/page.ts";
+import { pageRoutes } from "./page/pages.ts";
+import { newWorld } from "./page/world.ts";
+import { newPerson } from "./people.ts";
 
 const seed = Number(process.env["FUZZ_SEED"] ?? randomInt(2 ** 31));
 const runs = Number(process.env["FUZZ_RUNS"] ?? 600);
-/** No answer takes a server that is well as long. */
-const hangMs = 5_000;
 
-const [ada, bob] = await newPair(server.url);
-const [message] = await sendAll(server.url, bob, ada, ["a"]);
+/** Failures of ours, which the log names and no answer does. */
+const failures: string[] = [];
+const server = await startTestServer({ log: createLog("error", { write: (line) => failures.push(line) }) });
+afterAll(() => server[Symbol.asyncDispose]());
+const { url } = server;
 
-/** Strings that are something somewhere. */
-const telling = fc.constantFrom(
-  ada.id,
-  bob.id,
-  String(message?.["id"]),
-  String(message?.["conversation_id"]),
-  unknownId,
-  "phone",
-  "true",
-  "1e999",
-  "-1",
-  "9007199254740993",
-  "2026-02-30",
-  "0000-01-01",
-  "+275760-09-13T00:00:00Z",
-  "9999-12-31T23:59:60+23:59",
-  "+4915112345678",
-  "%",
-  "%00",
-  "%zz",
-  "%c0%af",
-  "%ed%a0%80",
-  "..",
-  ".",
-  "\0",
-  "\ud800",
-  "\u202e",
-  "';--",
-  "{}",
-  "__proto__",
-  "constructor",
-  "",
-);
-const anyText = fc.oneof(
-  telling,
-  fc.string({ unit: "binary", maxLength: 100 }),
-  fc.string({ maxLength: 80 }),
-);
-const scalar: fc.Arbitrary<unknown> = fc.oneof(
-  anyText,
-  fc.integer(),
-  fc.double(),
-  fc.constantFrom(null, true, false, 0, -1, 1e308, Number.MAX_SAFE_INTEGER, "x".repeat(70_000)),
-);
-const anyJson = fc.oneof(
-  { weight: 4, arbitrary: scalar },
-  { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 6 }) },
-  { weight: 1, arbitrary: fc.array(fc.dictionary(anyText, scalar, { maxKeys: 4 }), { maxLength: 4 }) },
-);
+const scene = await newScene(await newCast(url));
+const { owner, other } = scene.cast;
+const { anyText, anyField, anyJson, anyBody } = createArbitraries([
+  owner.id,
+  other.id,
+  scene.group,
+  scene.before,
+  scene.direct,
+  scene.directMessage,
+  scene.invite,
+]);
 
-const fieldNames = [
-  ...new Set(
-    contractRoutes.flatMap(({ procedure }) =>
-      Object.keys(procedure.input.shape).flatMap((k) => [k, toSnake(k)]),
-    ),
-  ),
-  "__proto__",
-  "constructor",
-  "toString",
-];
-const anyObject = fc.dictionary(fc.oneof(fc.constantFrom(...fieldNames), anyText), anyJson, { maxKeys: 8 });
-
-const anyBody = fc.oneof(
-  { weight: 8, arbitrary: anyObject.map((value) => JSON.stringify(value)) },
-  { weight: 1, arbitrary: anyJson.map((value) => JSON.stringify(value) ?? "") },
-  { weight: 1, arbitrary: fc.string({ unit: "binary" }) },
-  {
-    weight: 1,
-    arbitrary: fc.nat(5_000).map((depth) => `{"recipients":${"[".repeat(depth)}${"]".repeat(depth)}}`),
-  },
-  { weight: 1, arbitrary: fc.constant('{"__proto__":{"token":"x"},"limit":1e400}') },
-);
+/** Ends tokens: called by somebody who is not needed afterwards. */
+const endsTokens = new Set(["POST /auth/logout", "DELETE /keys/devices/{device_id}"]);
+let spare = await newPerson(url);
 
 const anyRequest = fc.record({
-  route: fc.constantFrom(...contractRoutes),
-  params: fc.array(fc.oneof(telling, anyText), { minLength: 2, maxLength: 2 }),
+  params: fc.array(anyText, { minLength: 2, maxLength: 2 }),
   isEscaped: fc.boolean(),
-  query: fc.dictionary(fc.oneof(fc.constantFrom(...fieldNames), anyText), anyText, { maxKeys: 4 }),
+  query: fc.dictionary(anyField, anyText, { maxKeys: 4 }),
   rawQuery: fc.constantFrom("", "&%", "&a=%zz", "&=&&", "&limit[]=1", "&limit=1&limit=x"),
   body: anyBody,
   isSignedIn: fc.boolean(),
-  key: fc.option(fc.string({ maxLength: 40 })),
+  headers: anyHeaders,
 });
+type AnyRequest = typeof anyRequest extends fc.Arbitrary<infer T> ? T : never;
 
-/** What a request line may hold: anything else the client's own URL would refuse. */
-function pathOf(request: typeof anyRequest extends fc.Arbitrary<infer T> ? T : never): string {
-  const { route, params, isEscaped, query, rawQuery } = request;
-  let next = 0;
-  const path = route.template.replace(/\{\w+\}/g, () => {
-    const param = params[next++] ?? "";
-    return isEscaped ? encodeURIComponent(param.toWellFormed()) : param.replace(/[^\x21-\x7e]|[#?]/g, "%");
+async function throwAt({ method, template }: ContractRoute, request: AnyRequest): Promise<number> {
+  const { params, isEscaped, query, rawQuery, body, isSignedIn, headers } = request;
+  const endsToken = endsTokens.has(`${method} ${template}`);
+  const { token } = endsToken ? spare : owner;
+  const path = `${fillPath(template, params, isEscaped)}?${toQuery(query)}${rawQuery}`;
+  const { status } = await askHarmless(url + path, {
+    method,
+    headers: { ...headers, ...(isSignedIn ? { authorization: `Bearer ${token}` } : {}) },
+    body,
   });
-  const given = new URLSearchParams(
-    Object.entries(query).map(([key, value]) => [key.toWellFormed(), value.toWellFormed()]),
-  );
-  return `${path}?${given.toString()}${rawQuery}`;
+  if (endsToken && status === 200) spare = await newPerson(url);
+  return status;
 }
 
 test(
-  `no request makes a 5xx, a hang or an answer that is no JSON (FUZZ_SEED=${seed})`,
-  { timeout: 180_000 },
+  `whatever is thrown at a route makes no 5xx, no hang, and tells nothing of the inside (FUZZ_SEED=${seed})`,
+  { timeout: 300_000 },
   async () => {
     const seen = new Map<number, number>();
-    await fc.assert(
-      fc.asyncProperty(anyRequest, async (request) => {
-        const { route, isSignedIn, body, key } = request;
-        // Logging out would end the run's own token.
-        if (route.template === "/auth/logout" || (route.method === "DELETE" && isSignedIn)) return;
-        const response = await fetch(server.url + pathOf(request), {
-          method: route.method,
-          signal: AbortSignal.timeout(hangMs),
-          headers: {
-            "content-type": "application/json",
-            ...(isSignedIn ? { authorization: `Bearer ${ada.token}` } : {}),
-            ...(key === null ? {} : { "idempotency-key": key.replace(/[^\t\x20-\x7e]/g, "") }),
-          },
-          ...(route.method === "GET" ? {} : { body }),
-        });
-        const text = await response.text();
-        expect(response.status, text).toBeLessThan(500);
-        const answer: unknown = JSON.parse(text);
-        expect(typeof answer).toBe("object");
-        seen.set(response.status, (seen.get(response.status) ?? 0) + 1);
-      }),
-      { seed, numRuns: runs },
-    );
+    for (const route of contractRoutes) {
+      const property = fc.asyncProperty(anyRequest, async (request) => {
+        const status = await throwAt(route, request);
+        seen.set(status, (seen.get(status) ?? 0) + 1);
+      });
+      await fc.assert(property, { seed, numRuns: Math.ceil(runs / contractRoutes.length) });
+    }
     // The requests are not all refused at the door.
     for (const status of [200, 401, 404, 422]) expect(seen.get(status), String(status)).toBeGreaterThan(0);
+    expect(failures).toEqual([]);
   },
 );
 
+test(
+  `a good request with something else in a field makes none of these either (FUZZ_SEED=${seed})`,
+  { timeout: 300_000 },
+  async () => {
+    const world = await newWorld(url);
+    for (const page of pageRoutes) {
+      const good = await page.good(world);
+      const fields = fieldsOf(good);
+      if (fields.length === 0) continue;
+      const property = fc.asyncProperty(fc.constantFrom(...fields), anyJson, async (field, value) => {
+        // A path without its parameter is another path.
+        const isNoPart = typeof value === "string" && /^\.{0,2}$/.test(value);
+        if (placeOf(good, field) === "path" && isNoPart) return;
+        const asked = withField(good, field, typeof value === "string" ? value.toWellFormed() : value);
+        await askHarmless(url + (lineOf(page.route, asked).split(" ")[1] ?? ""), {
+          method: page.route.split(" ")[0] ?? "",
+          headers: {
+            "content-type": "application/json",
+            ...asked.headers,
+            ...(asked.by ? { authorization: `Bearer ${asked.by.token}` } : {}),
+          },
+          body: asked.body instanceof Uint8Array ? Buffer.from(asked.body) : JSON.stringify(asked.body ?? {}),
+        });
+      });
+      await fc.assert(property, { seed, numRuns: Math.ceil(runs / pageRoutes.length) });
+    }
+    expect(failures).toEqual([]);
+  },
+);
+
+function fieldsOf({ params, query, body }: Asked): string[] {
+  const inBody = body instanceof Uint8Array || Array.isArray(body) ? {} : (body ?? {});
+  return [params ?? {}, query ?? {}, inBody].flatMap((part) => Object.keys(part));
+}
+
+const names = procedures
+  .map(({ name }) => name)
+  .filter((name) => name !== "auth.logout" && name !== "keys.remove");
+const anyName = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom(...names) },
+  { weight: 1, arbitrary: fc.constantFrom("nowhere", "messages", "messages.__proto__", "", "a.b.c.d") },
+);
+
+test(
+  `nor does anything on tRPC over HTTP, in batches or alone (FUZZ_SEED=${seed})`,
+  { timeout: 300_000 },
+  async () => {
+    const anyCall = fc.record({
+      path: fc.oneof(
+        anyName,
+        fc.array(anyName, { minLength: 2, maxLength: 20 }).map((each) => each.join(",")),
+      ),
+      isGet: fc.boolean(),
+      isBatch: fc.boolean(),
+      input: fc.oneof(
+        anyBody,
+        fc
+          .dictionary(fc.constantFrom("0", "1", "2", "x"), fc.dictionary(anyField, anyJson, { maxKeys: 5 }))
+          .map((value) => JSON.stringify(value)),
+      ),
+      headers: anyHeaders,
+    });
+    const property = fc.asyncProperty(anyCall, async ({ path, isGet, isBatch, input, headers }) => {
+      const query = new URLSearchParams(isBatch ? { batch: "1" } : {});
+      // A request line holds no more than 16 KiB.
+      if (isGet) query.set("input", input.toString("utf8").toWellFormed().slice(0, 4_000));
+      await askHarmless(`${url}/trpc/${path}?${query.toString()}`, {
+        method: isGet ? "GET" : "POST",
+        headers: { "content-type": "application/json", ...headers, authorization: `Bearer ${owner.token}` },
+        ...(isGet ? {} : { body: input }),
+      });
+    });
+    await fc.assert(property, { seed, numRuns: Math.ceil(runs / 3) });
+    expect(failures).toEqual([]);
+  },
+);
+
+const anyFrame = fc.oneof(
+  anyBody,
+  fc.record({ type: fc.constant("ack"), log: anyJson, seq: anyJson }).map((frame) => JSON.stringify(frame)),
+  fc
+    .record({
+      id: anyJson,
+      jsonrpc: anyJson,
+      method: fc.oneof(fc.constantFrom("query", "mutation", "subscription", "subscription.stop"), anyText),
+      params: fc.record({ path: anyName, input: anyJson, lastEventId: anyJson }),
+    })
+    .map((frame) => JSON.stringify(frame)),
+);
+const frames = fc.sample(anyFrame, { seed, numRuns: 80 }).filter((each) => Buffer.byteLength(each) < 65_000);
+
 test(`random frames do not end /ws or the server (FUZZ_SEED=${seed})`, { timeout: 60_000 }, async () => {
-  const { WsClient } = await import("../ws-client.ts");
-  await using client = await WsClient.connect(server.url, { token: ada.token, resume: true });
-  const frames = fc.sample(
-    fc.oneof(
-      anyBody,
-      fc
-        .record({ type: fc.constant("ack"), log: anyJson, seq: anyJson })
-        .map((frame) => JSON.stringify(frame)),
-    ),
-    { seed, numRuns: 60 },
-  );
-  for (const frame of frames.filter((each) => Buffer.byteLength(each) < 65_000)) client.socket.send(frame);
+  await using client = await WsClient.connect(url, { token: owner.token, resume: true });
+  for (const frame of frames) client.socket.send(frame);
   client.send({ type: "ping" });
   await client.next("pong");
+  expect(failures).toEqual([]);
 });
+
+test(
+  `random frames do not end the server on tRPC's socket (FUZZ_SEED=${seed})`,
+  { timeout: 60_000 },
+  async () => {
+    for (const frame of frames) {
+      const socket = new WebSocket(`${url.replace("http", "ws")}/trpc`);
+      await new Promise<void>((resolve, reject) => {
+        socket.once("open", () => {
+          socket.send(frame);
+          socket.close();
+        });
+        socket.once("close", () => resolve());
+        socket.once("error", reject);
+      });
+    }
+    const alive = await ask(url, "GET /keys/me", { by: owner });
+    expect(alive.status).toBe(200);
+    expect(failures).toEqual([]);
+  },
+);
