@@ -152,7 +152,9 @@ const messageRows: Record<string, Row[]> = {
   "messages.conversations": anybody(),
   "messages.conversationsSummary": anybody(),
   "messages.typing": onConversations({ isTyping: false }, { group: members, direct: pair(200, 200) }),
-  "messages.delete": onMessages({}, { before: moderators, after: moderators, direct: pair(400, 400) }),
+  "messages.delete": onMessages({}, { before: moderators, after: moderators, direct: pair(400, 400) }).map(
+    (row) => ({ ...row, keeps: false }),
+  ),
   "reactions.add": onMessages({ emoji: "👍" }, { before: members, direct: pair(403, 403) }),
   "reactions.list": onMessages({}, { before: readers, direct: pair(200, 200) }),
   "reactions.remove": onMessages({ emoji: "👍" }, { before: members, direct: pair(200, 200) }),
@@ -161,6 +163,27 @@ const messageRows: Record<string, Row[]> = {
     { messages: [{ ciphertext: "of old" }] },
     { group: readers, direct: pair(200, 200) },
   ),
+};
+
+/** Only a message's own sender attaches to it: here nobody, but for the blocked one. */
+const notTheSender = { ...to(403), former: 404, stranger: 404 };
+
+const attachmentRows: Record<string, Row[]> = {
+  "attachments.add": onMessages(
+    { ciphertextB64: "YWJj" },
+    { before: notTheSender, after: notTheSender, direct: pair(403, 403) },
+  ),
+  "attachments.upload": onMessages(
+    { body: Buffer.from("abc") },
+    { before: notTheSender, after: notTheSender, direct: pair(403, 403) },
+  ),
+  "attachments.list": onMessages({}, { before: readers, direct: pair(200, 200) }),
+  "attachments.download": [readers, members].map((expect, which) => ({
+    what: which === 0 ? "of a message of the group" : "of one after the former member left",
+    input: ({ attachments }) => ({ attachmentId: attachments[which] }),
+    expect,
+    keeps: true,
+  })),
 };
 
 const onGroup = (what: string, expect: Row["expect"], more: (scene: Scene) => object = () => ({})): Row => ({
@@ -215,4 +238,10 @@ const syncRows: Record<string, Row[]> = {
 };
 
 /** By procedure. */
-export const rows: Record<string, Row[]> = { ...accountRows, ...messageRows, ...groupRows, ...syncRows };
+export const rows: Record<string, Row[]> = {
+  ...accountRows,
+  ...messageRows,
+  ...attachmentRows,
+  ...groupRows,
+  ...syncRows,
+};

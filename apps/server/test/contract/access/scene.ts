@@ -15,6 +15,8 @@ export interface Scene {
   before: string;
   /** The other member's, sent when the former member was out. */
   after: string;
+  /** Of the other member's messages, in the same order. */
+  attachments: [before: string, after: string];
   invite: string;
   direct: string;
   /** From the blocked one to the owner. */
@@ -56,14 +58,20 @@ export async function newScene(given: Awaited<ReturnType<typeof newCast>>): Prom
   const before = await sendToGroup(url, other, group);
   await act(url, former, `POST /groups/${group}/leave`);
   const after = await sendToGroup(url, other, group);
+  const attachments: [string, string] = [await attach(url, other, before), await attach(url, other, after)];
   const invite = await act(url, owner, `POST /groups/${group}/invites`);
-  return { ...given, group, before, after, invite: String(invite["code"]) };
+  return { ...given, group, before, after, attachments, invite: String(invite["code"]) };
 }
 
 export async function sendToGroup(url: string, by: DevicePerson, group: string): Promise<string> {
   const body = { conversation_id: group, sender_device_id: "phone", ciphertext: "to the group" };
   const sent = await act(url, by, "POST /messages/send_group", body);
   return String((sent["message_ids"] as string[])[0]);
+}
+
+async function attach(url: string, by: DevicePerson, message: string): Promise<string> {
+  const body = { ciphertext_b64: "YWJj" };
+  return String((await act(url, by, `POST /messages/${message}/attachments`, body))["id"]);
 }
 
 export async function act(url: string, by: DevicePerson, route: string, body?: object): Promise<Json> {
