@@ -203,3 +203,26 @@ describe("outside dev", () => {
     }
   });
 });
+
+test("S3 needs where it is, its bucket and its key; another store needs nothing", () => {
+  const s3 = {
+    BLOB_STORE: "s3",
+    S3_ENDPOINT: "https://s3.example",
+    S3_BUCKET: "blobs",
+    S3_ACCESS_KEY_ID: "id",
+    S3_SECRET_ACCESS_KEY: "secret",
+  };
+  expect(refusalOf(s3)).toBe("started");
+  expect(refusalOf({ BLOB_STORE: "postgres" })).toBe("started");
+  for (const name of ["S3_ENDPOINT", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"]) {
+    expect(refusalOf({ ...s3, [name]: "" })).toContain(`BLOB_STORE=s3 needs ${name}`);
+  }
+  for (const wrong of [
+    { S3_ENDPOINT: "s3.example" },
+    { S3_BUCKET: "a/b" },
+    { S3_PREFIX: "a b" },
+    { BLOB_STORE: "disk" },
+  ]) {
+    expect(refusalOf({ ...s3, ...wrong })).toContain(Object.keys(wrong)[0]);
+  }
+});
