@@ -166,17 +166,14 @@ const messageRows: Record<string, Row[]> = {
 };
 
 /** Only a message's own sender attaches to it: here nobody, but for the blocked one. */
-const notTheSender = { ...to(403), former: 404, stranger: 404 };
+const notTheSender = {
+  before: { ...to(403), stranger: 404 },
+  after: { ...to(403), former: 404, stranger: 404 },
+};
 
 const attachmentRows: Record<string, Row[]> = {
-  "attachments.add": onMessages(
-    { ciphertextB64: "YWJj" },
-    { before: notTheSender, after: notTheSender, direct: pair(403, 403) },
-  ),
-  "attachments.upload": onMessages(
-    { body: Buffer.from("abc") },
-    { before: notTheSender, after: notTheSender, direct: pair(403, 403) },
-  ),
+  "attachments.add": onMessages({ ciphertextB64: "YWJj" }, { ...notTheSender, direct: pair(403, 403) }),
+  "attachments.upload": onMessages({ body: Buffer.from("abc") }, { ...notTheSender, direct: pair(403, 403) }),
   "attachments.list": onMessages({}, { before: readers, direct: pair(200, 200) }),
   "attachments.download": [readers, members].map((expect, which) => ({
     what: which === 0 ? "of a message of the group" : "of one after the former member left",

@@ -56,9 +56,10 @@ export async function newScene(given: Awaited<ReturnType<typeof newCast>>): Prom
   const group = String(made["id"]);
   await act(url, admin, `POST /groups/${group}/transfer_ownership`, { new_owner_user_id: owner.id });
   const before = await sendToGroup(url, other, group);
+  const early = await attach(url, other, before);
   await act(url, former, `POST /groups/${group}/leave`);
   const after = await sendToGroup(url, other, group);
-  const attachments: [string, string] = [await attach(url, other, before), await attach(url, other, after)];
+  const attachments: [string, string] = [early, await attach(url, other, after)];
   const invite = await act(url, owner, `POST /groups/${group}/invites`);
   return { ...given, group, before, after, attachments, invite: String(invite["code"]) };
 }
