@@ -190,7 +190,7 @@ function findIncomplete(config: Config): string[] {
   }
   if (config.OTP_MODE === "twilio") problems.push(...findIncompleteTwilio(config));
   if (config.NOTIFY_MODE === "redis" && !config.REDIS_URL) problems.push("NOTIFY_MODE=redis needs REDIS_URL");
-  return [...problems, ...findIncompleteOutgoing(config)];
+  return [...problems, ...findIncompleteOutgoing(config), ...findIncompleteS3(config)];
 }
 
 function findIncompleteOutgoing(config: Config): string[] {
@@ -211,6 +211,13 @@ function findIncompleteOutgoing(config: Config): string[] {
   return problems;
 }
 
+function findIncompleteS3(config: Config): string[] {
+  if (config.BLOB_STORE !== "s3") return [];
+  const needed = ["S3_ENDPOINT", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"] as const;
+  const missing = needed.filter((name) => !config[name]);
+  return missing.length === 0 ? [] : [`BLOB_STORE=s3 needs ${missing.join(", ")}`];
+}
+
 function findIncompleteTwilio(config: Config): string[] {
   const problems: string[] = [];
   if (!config.TWILIO_ACCOUNT_SID) problems.push("OTP_MODE=twilio needs TWILIO_ACCOUNT_SID");
@@ -221,11 +228,6 @@ function findIncompleteTwilio(config: Config): string[] {
   }
   if (!config.TWILIO_FROM && !config.TWILIO_MESSAGING_SERVICE_SID) {
     problems.push("OTP_MODE=twilio needs TWILIO_FROM or TWILIO_MESSAGING_SERVICE_SID");
-  }
-  if (config.BLOB_STORE === "s3") {
-    const needed = ["S3_ENDPOINT", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"] as const;
-    const missing = needed.filter((name) => !config[name]);
-    if (missing.length > 0) problems.push(`BLOB_STORE=s3 needs ${missing.join(", ")}`);
   }
   return problems;
 }
