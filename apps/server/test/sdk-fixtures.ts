@@ -5,6 +5,7 @@ import {
   memoryStore,
   type Client,
   type ClientEvents,
+  type PqPolicy,
   type ReceivedMessage,
   type Store,
 } from "@sotto/sdk";
@@ -44,6 +45,7 @@ interface UserOptions {
   /** False: signs in, but does not receive. */
   isStarted?: boolean;
   now?: () => number;
+  pq?: PqPolicy;
 }
 
 /** A client that is signed in, and keeps what it receives. */
@@ -63,8 +65,8 @@ export class TestUser implements AsyncDisposable {
 
   /** Signs in unless the store holds a session. */
   static async open(options: UserOptions): Promise<TestUser> {
-    const { url, phone = randomPhone(), store = memoryStore(), isStarted = true, now } = options;
-    const user = new TestUser(await createClient({ url, store, now }), phone);
+    const { url, phone = randomPhone(), store = memoryStore(), isStarted = true, now, pq } = options;
+    const user = new TestUser(await createClient({ url, store, now, pq }), phone);
     if (!user.client.me) await user.signIn();
     if (isStarted) await user.start();
     return user;

@@ -1,6 +1,7 @@
 import { type Api, createApi } from "./api/api.ts";
 import { type Conversations, createConversations } from "./conversations.ts";
 import { type Devices, createDevices } from "./devices.ts";
+import type { PqPolicy } from "./crypto/wrap-for-devices.ts";
 import { Emitter } from "./emitter.ts";
 import { SottoError } from "./errors.ts";
 import type { ClientEvents, ClientStatus } from "./events.ts";
@@ -22,6 +23,20 @@ export interface ClientOptions {
   store: Store;
   /** ms since the epoch; `Date.now` by default. */
   now?: (() => number) | undefined;
+  /**
+   * When messages are sealed with X-Wing, which also resists quantum computers; `prefer` by default. It holds for what
+   * is sealed from now on: a message that was sealed before keeps its bytes. `SentMessage.kem` says what was done.
+   */
+  pq?: PqPolicy | undefined;
+}
+
+/** What a client works with. */
+interface ClientParts {
+  url: string;
+  store: Store;
+  now: () => number;
+  pq: PqPolicy;
+  account: Account;
 }
 
 interface CallOptions {
@@ -98,16 +113,16 @@ interface SignedIn {
  * ```
  */
 export async function createClient(options: ClientOptions): Promise<Client> {
-  const { store, now = Date.now } = options;
+  const { store, now = Date.now, pq = "prefer" } = options;
   const account = await Account.load(store, now);
-  return new SottoClient({ url: options.url.replace(/\/+$/, ""), store, now, account });
+  return new SottoClient({ url: options.url.replace(/\/+$/, ""), store, now, pq, account });
 }
 
 class SottoClient implements Client {
   readonly conversations: Conversations;
   readonly devices: Devices;
   readonly pin: Pin;
-  readonly #options: { url: string; store: Store; now: () => number; account: Account };
+  readonly #options: ClientParts;
   readonly #api: Api;
   readonly #events = new Emitter<ClientEvents>();
   /** Starting, stopping and signing in or out happen one after the other. */
@@ -116,7 +131,7 @@ class SottoClient implements Client {
   #signedIn: Promise<SignedIn> | undefined;
   #live: LiveStream | undefined;
 
-  constructor(options: { url: string; store: Store; now: () => number; account: Account }) {
+  constructor(options: ClientParts) {
     const { account, url } = options;
     this.#options = options;
     this.#api = createApi({ url, getToken: () => account.token });
@@ -224,10 +239,10 @@ class SottoClient implements Client {
   }
 
   async #join(me: Me): Promise<SignedIn> {
-    const { url, store, now, account } = this.#options;
+    const { url, store, now, pq, account } = this.#options;
     const [api, events] = [this.#api, this.#events];
     const directory = new Directory({ store, api, me, now });
-    const session: Session = { url, me, account, api, store, directory, events, now };
+    const session: Session = { url, me, account, api, store, directory, events, pq, now };
     return { session, outbox: new Outbox(session), inbox: await Inbox.load(store) };
   }
 }

@@ -39,7 +39,8 @@ export interface Conversation {
    * after a crash it is sent on at the next `start`. A rejected message is not sent on, unless by another `send` with the
    * same `clientMessageId` and text, which never makes a second message. Messages to one peer arrive in order.
    *
-   * Throws `NO_USABLE_KEYS`, `RECIPIENT_NOT_FOUND`, `PAYLOAD_TOO_LARGE`, `CLIENT_MESSAGE_ID_REUSED`, `ABORTED`, after a day `NETWORK`.
+   * Throws `NO_USABLE_KEYS`, `NO_POST_QUANTUM_KEYS`, `RECIPIENT_NOT_FOUND`, `PAYLOAD_TOO_LARGE`,
+   * `CLIENT_MESSAGE_ID_REUSED`, `ABORTED`, after a day `NETWORK`.
    * When the session has ended (`TOKEN_INVALID` and the like) and on `close` (`CLOSED`) the message stays queued.
    */
   send(text: string, options?: SendOptions): Promise<SentMessage>;

@@ -1,5 +1,5 @@
 import { type ErrorCode, type ErrorDetails, errorDefinition, isErrorCode } from "@sotto/schema";
-import type { UnreachableDevice } from "./crypto/seal-envelope.ts";
+import type { UnreachableDevice } from "./crypto/wrap-for-devices.ts";
 
 /** When the same call may succeed: `later` by itself, `after_change` once something else was done. */
 export type RetryAdvice = "never" | "later" | "after_change";
@@ -15,6 +15,10 @@ const clientErrors = {
   DEVICE_REMOVED: { message: "This device was removed", retry: "after_change" },
   REPLACED: { message: "This device's stream was opened elsewhere", retry: "after_change" },
   NO_USABLE_KEYS: { message: "The peer has no device that can be sealed to", retry: "after_change" },
+  NO_POST_QUANTUM_KEYS: {
+    message: "No device of the peer can be sealed to with X-Wing",
+    retry: "after_change",
+  },
   INVALID_INPUT: { message: "Invalid input", retry: "never" },
   BUSY: { message: "The messages are already being read", retry: "after_change" },
   STORE_LOCKED: { message: "The store is open in another client", retry: "after_change" },
@@ -28,7 +32,9 @@ export type ClientErrorCode = keyof typeof clientErrors;
 export type SottoErrorCode = ErrorCode | ClientErrorCode;
 
 /** What `details` holds for a code; `undefined` for most. */
-export type SottoErrorDetails<Code extends SottoErrorCode> = Code extends "NO_USABLE_KEYS"
+export type SottoErrorDetails<Code extends SottoErrorCode> = Code extends
+  | "NO_USABLE_KEYS"
+  | "NO_POST_QUANTUM_KEYS"
   ? { unreachable: UnreachableDevice[] }
   : Code extends "INVALID_INPUT"
     ? { field: string }

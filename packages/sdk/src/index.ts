@@ -3,8 +3,9 @@ export type { ConversationId, DeviceId, ErrorCode, LogId, MessageId, UserId } fr
 export { type Client, type ClientOptions, type OtpRequest, createClient } from "./client.ts";
 export type { Conversation, ConversationSummary, Conversations, HistoryOptions } from "./conversations.ts";
 export type { EnvelopeErrorCode } from "./crypto/errors.ts";
+export type { KemName } from "./crypto/kems.ts";
 export type { PublicKeyRefusal } from "./crypto/key-bundle.ts";
-export type { UnreachableDevice } from "./crypto/seal-envelope.ts";
+export type { PqPolicy, UnreachableDevice, UnreachableReason } from "./crypto/wrap-for-devices.ts";
 export type { Devices, OwnDevice } from "./devices.ts";
 export {
   type AnySottoError,

@@ -1,6 +1,6 @@
 /**
  * `@sotto/sdk/sealed`: the sealed envelope alone, without sync, storage or transport.
- * Stateless, MIT, WebCrypto only: browsers, workers, Node 20 and later. Format: `sealed/v1`.
+ * Stateless, MIT, WebCrypto (and JavaScript for X-Wing): browsers, workers, Node 20 and later. Format: `sealed/v1`.
  *
  * @example
  * ```ts
@@ -48,6 +48,7 @@ export {
   rotateAfterMs,
   rotateDeviceKeys,
   sealableForMs,
+  wipeDroppedKeys,
 } from "./crypto/device-keys.ts";
 export { EnvelopeError, type EnvelopeErrorCode } from "./crypto/errors.ts";
 export {
@@ -65,6 +66,7 @@ export {
   openEnvelope,
 } from "./crypto/open-envelope.ts";
 export type { Payload, TextPayload, UnknownPayload } from "./crypto/payload.ts";
+export type { HpkeKeyPair, KemName, SeedKeyPair } from "./crypto/kems.ts";
 export type { KeyPair } from "./crypto/primitives.ts";
 export {
   type CounterRange,
@@ -75,10 +77,16 @@ export {
   replayWindowSize,
 } from "./crypto/replay-window.ts";
 export {
-  type RecipientDevice,
   type SealEnvelopeInput,
   type SealedEnvelope,
-  type UnreachableDevice,
   hashRoster,
   sealEnvelope,
 } from "./crypto/seal-envelope.ts";
+export {
+  type DeviceWraps,
+  type PqPolicy,
+  type RecipientDevice,
+  type UnreachableDevice,
+  type UnreachableReason,
+  maxPreferredXWing,
+} from "./crypto/wrap-for-devices.ts";

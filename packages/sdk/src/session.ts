@@ -1,4 +1,5 @@
 import type { Api } from "./api/api.ts";
+import type { PqPolicy } from "./crypto/wrap-for-devices.ts";
 import type { Emitter } from "./emitter.ts";
 import type { ClientEvents } from "./events.ts";
 import type { Account, Me } from "./identity/account.ts";
@@ -15,6 +16,7 @@ export interface Session {
   store: Store;
   directory: Directory;
   events: Emitter<ClientEvents>;
+  pq: PqPolicy;
   /** ms since the epoch */
   now: () => number;
 }

@@ -1,3 +1,4 @@
+import { encodeWrap, parseWrap } from "@sotto/schema";
 import { generateDeviceKeys, makePublicKey, sealEnvelope } from "@sotto/sdk/sealed";
 import { afterAll, describe, expect, test } from "vitest";
 import { signIn, type Json, type RestAnswer } from "../rest-client.ts";
@@ -245,6 +246,17 @@ describe("a sealed/v1 envelope", () => {
       stale({ outdated: [{ user_id: userId, device_id: deviceId }] }),
     );
     expect(await inboxOf(bob.token)).toEqual([]);
+  });
+
+  test("sealed to a present key, named for another KEM than the key's, is outdated", async () => {
+    const { ada, bob, body } = await seal();
+    const [recipient] = body.recipients;
+    const wrap = parseWrap(recipient?.wrap ?? "") ?? expect.fail("no wrap");
+    expect(wrap.kemId).toBe(0x647a);
+    const recipients = [{ ...recipient, wrap: encodeWrap({ ...wrap, kemId: 0x0020 }) }];
+    expect(outcome(await send(ada, bob, { ...body, recipients }))).toEqual(
+      stale({ outdated: [{ user_id: bob.id, device_id: bob.deviceId }] }),
+    );
   });
 });
 

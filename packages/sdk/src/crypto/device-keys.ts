@@ -1,10 +1,19 @@
 /** A device's own secrets: an Ed25519 identity key for life, and HPKE keys that are replaced every week. */
 import { type Bytes, cborItem, decodeCbor, encodeCbor, kidFromSha256 } from "@sotto/schema";
-import { findKem, x25519KemId } from "./hpke.ts";
+import {
+  type HpkeKeyPair,
+  exportHpkePrivateKey,
+  generateX25519,
+  generateXWing,
+  importHpkeKeyPair,
+  wipeSeeds,
+  x25519KemId,
+  xWingKemId,
+} from "./kems.ts";
 import { type KeyPair, exportPrivateKey, generateKeyPair, importKeyPair, sha256 } from "./primitives.ts";
 
 const dayMs = 86_400_000;
-/** A new HPKE key after this. */
+/** New HPKE keys after this. */
 export const rotateAfterMs = 7 * dayMs;
 /** Others may seal to a key for this long: twice the rotation, so a device that is away a week is never without. */
 export const sealableForMs = 14 * dayMs;
@@ -13,17 +22,18 @@ export const keepReplacedForMs = 30 * dayMs;
 
 export interface HpkeKey {
   kid: string;
+  /** 0x0020: X25519. 0x647a: X-Wing. */
   kemId: number;
-  pair: KeyPair;
+  pair: HpkeKeyPair;
   createdAtMs: number;
 }
 
 export interface DeviceKeys {
   userId: string;
   deviceId: string;
-  /** Signs messages and the key bundle. Null: a basic device, published as a bare X25519 key. */
+  /** Signs messages and the key bundle. Null: a basic device, published as a bare X25519 key, without X-Wing. */
   dik: KeyPair | null;
-  /** Newest first, at least one. */
+  /** Newest first, at least one of X25519. */
   hpkeKeys: readonly HpkeKey[];
 }
 
@@ -31,7 +41,10 @@ export interface GenerateDeviceKeysInput {
   userId: string;
   deviceId: string;
   now: number;
-  /** False: the private keys can be stored as they are in IndexedDB but never exported. */
+  /**
+   * False: the private keys can be stored as they are in IndexedDB but never exported. That does not hold for X-Wing's,
+   * which WebCrypto does not know: they are 32 bytes that script can read, so encrypt at rest what holds them.
+   */
   extractable: boolean;
 }
 
@@ -40,35 +53,57 @@ export async function keyIdOf(publicKey: Bytes): Promise<string> {
   return kidFromSha256(await sha256(publicKey));
 }
 
-async function generateHpkeKey(createdAtMs: number, extractable: boolean): Promise<HpkeKey> {
-  const pair = await generateKeyPair("X25519", extractable);
-  return { kid: await keyIdOf(pair.publicKeyBytes), kemId: x25519KemId, pair, createdAtMs };
+/** One key of each KEM: they are replaced together, so that a bundle is published once a week. */
+async function generateHpkeKeys(createdAtMs: number, extractable: boolean): Promise<HpkeKey[]> {
+  const pairs = [
+    [x25519KemId, await generateX25519(extractable)],
+    [xWingKemId, await generateXWing()],
+  ] as const;
+  return Promise.all(
+    pairs.map(async ([kemId, pair]) => ({
+      kid: await keyIdOf(pair.publicKeyBytes),
+      kemId,
+      pair,
+      createdAtMs,
+    })),
+  );
 }
 
 /** Makes the keys of a new device. */
 export async function generateDeviceKeys(input: GenerateDeviceKeysInput): Promise<DeviceKeys> {
   const { userId, deviceId, now, extractable } = input;
-  const [dik, hpkeKey] = await Promise.all([
+  const [dik, hpkeKeys] = await Promise.all([
     generateKeyPair("Ed25519", extractable),
-    generateHpkeKey(now, extractable),
+    generateHpkeKeys(now, extractable),
   ]);
-  return { userId, deviceId, dik, hpkeKeys: [hpkeKey] };
+  return { userId, deviceId, dik, hpkeKeys };
 }
 
 /**
- * Adds a new HPKE key when the newest is a week old and drops those replaced 30 days ago.
- * Gives the same object when nothing is due; otherwise store the new one, then publish its bundle.
+ * Adds new HPKE keys when the newest of a KEM is a week old or missing (keys stored before X-Wing), and drops those
+ * replaced 30 days ago. Gives the same object when nothing is due; otherwise store the new one, publish its bundle,
+ * and then {@link wipeDroppedKeys}.
  */
 export async function rotateDeviceKeys(keys: DeviceKeys, now: number): Promise<DeviceKeys> {
-  const [newest] = keys.hpkeKeys;
-  const isDue = keys.dik !== null && (newest === undefined || now - newest.createdAtMs >= rotateAfterMs);
-  const isExtractable = newest?.pair.privateKey.extractable ?? keys.dik?.privateKey.extractable ?? false;
-  const all = isDue ? [await generateHpkeKey(now, isExtractable), ...keys.hpkeKeys] : keys.hpkeKeys;
-  const kept = all.filter((_, at) => {
-    const replacement = all[at - 1];
+  const { dik, hpkeKeys } = keys;
+  const isStale = (kemId: number) => {
+    const newest = hpkeKeys.find((key) => key.kemId === kemId);
+    return newest === undefined || now - newest.createdAtMs >= rotateAfterMs;
+  };
+  const isDue = dik !== null && [x25519KemId, xWingKemId].some(isStale);
+  const isExtractable = dik?.privateKey.extractable ?? false;
+  const all = isDue ? [...(await generateHpkeKeys(now, isExtractable)), ...hpkeKeys] : hpkeKeys;
+  const kept = all.filter((key, at) => {
+    const replacement = all.slice(0, at).findLast((other) => other.kemId === key.kemId);
     return replacement === undefined || now - replacement.createdAtMs < keepReplacedForMs;
   });
-  return kept.length === keys.hpkeKeys.length && !isDue ? keys : { ...keys, hpkeKeys: kept };
+  return kept.length === hpkeKeys.length && !isDue ? keys : { ...keys, hpkeKeys: kept };
+}
+
+/** Overwrites in memory the X-Wing keys that are not among `after`. Call it once the store holds `after`. */
+export function wipeDroppedKeys(before: DeviceKeys, after: DeviceKeys | undefined): void {
+  const kept = new Set(after?.hpkeKeys.map(({ pair }) => pair));
+  wipeSeeds(before.hpkeKeys.map(({ pair }) => pair).filter((pair) => !kept.has(pair)));
 }
 
 const storedTag = "devicekeys/v1";
@@ -80,7 +115,7 @@ export async function exportDeviceKeys({ userId, deviceId, dik, hpkeKeys }: Devi
   const storedKeys = await Promise.all(
     hpkeKeys.map(async ({ kemId, pair, createdAtMs }) => [
       kemId,
-      await exportPrivateKey(pair.privateKey),
+      await exportHpkePrivateKey(pair),
       pair.publicKeyBytes,
       createdAtMs,
     ]),
@@ -96,28 +131,30 @@ export async function importDeviceKeys(
   const { extractable } = options;
   const [tag, userId, deviceId, dik, keys] = cborItem.array(decodeCbor(stored, maxStoredBytes), storedTag, 5);
   cborItem.literal(tag, storedTag);
-  const importPair = (curve: "Ed25519" | "X25519", pkcs8: unknown, publicKey: unknown) =>
-    importKeyPair(curve, {
-      pkcs8: cborItem.bytes(pkcs8, "private key"),
-      publicKeyBytes: cborItem.bytes(publicKey, "public key", 32),
+  const hpkeKeys = cborItem.array(keys, "HPKE keys").map(async (value): Promise<HpkeKey> => {
+    const [id, privateKey, publicKey, created] = cborItem.array(value, "HPKE key", 4);
+    const kemId = cborItem.uint(id, "KEM id");
+    const pair = await importHpkeKeyPair(kemId, {
+      privateKey: cborItem.bytes(privateKey, "private key"),
+      publicKeyBytes: cborItem.bytes(publicKey, "public key"),
       extractable,
     });
-  const [dikPrivate, dikPublic] = dik === null ? [] : cborItem.array(dik, "device identity key", 2);
-  const hpkeKeys = cborItem.array(keys, "HPKE keys").map(async (value): Promise<HpkeKey> => {
-    const [id, pkcs8, publicKey, created] = cborItem.array(value, "HPKE key", 4);
-    const kemId = cborItem.uint(id, "KEM id");
-    const pair = await importPair(findKem(kemId)?.curve ?? "X25519", pkcs8, publicKey);
-    return {
-      kid: await keyIdOf(pair.publicKeyBytes),
-      kemId,
-      pair,
-      createdAtMs: cborItem.uint(created, "created"),
-    };
+    const createdAtMs = cborItem.uint(created, "created");
+    return { kid: await keyIdOf(pair.publicKeyBytes), kemId, pair, createdAtMs };
   });
   return {
     userId: cborItem.text(userId, "user id"),
     deviceId: cborItem.text(deviceId, "device id"),
-    dik: dik === null ? null : await importPair("Ed25519", dikPrivate, dikPublic),
+    dik: dik === null ? null : await importDik(dik, extractable),
     hpkeKeys: await Promise.all(hpkeKeys),
   };
+}
+
+async function importDik(value: unknown, extractable: boolean): Promise<KeyPair> {
+  const [pkcs8, publicKey] = cborItem.array(value, "device identity key", 2);
+  return importKeyPair("Ed25519", {
+    pkcs8: cborItem.bytes(pkcs8, "private key"),
+    publicKeyBytes: cborItem.bytes(publicKey, "public key", 32),
+    extractable,
+  });
 }

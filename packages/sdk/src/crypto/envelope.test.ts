@@ -51,7 +51,9 @@ describe("an envelope", () => {
     const [alice, bob] = await Promise.all([newDevice(), newDevice()]);
     const sent = await sendOne(alice, bob);
     expect(parseSealedBody(sent.body)?.header).toMatchObject({ ...sent.claims, counter: 7 });
-    expect(parseWrapKeyId(sent.wrap)).toEqual({ kid: bob.keys.hpkeKeys[0]?.kid, kemId: 0x20 });
+    expect(parseWrapKeyId(sent.wrap)).toEqual({ kid: bob.keys.hpkeKeys[1]?.kid, kemId: 0x647a });
+    const classical = await sendOne(alice, bob, { pq: "off" });
+    expect(parseWrapKeyId(classical.wrap)).toEqual({ kid: bob.keys.hpkeKeys[0]?.kid, kemId: 0x20 });
     expect(parseSealedBody("any opaque text")).toBeUndefined();
   });
 
@@ -64,13 +66,17 @@ describe("an envelope", () => {
     expect(one?.keyCommit).not.toEqual(two?.keyCommit);
   });
 
-  it("wipes the content key once sealed", async () => {
+  it.each(["off", "require"] as const)("wipes the content key once sealed: pq %s", async (pq) => {
     const [alice, bob] = await Promise.all([newDevice(), newDevice()]);
     const made = vi.spyOn(crypto, "getRandomValues");
-    await sendOne(alice, bob);
-    const contentKeys = made.mock.results.map(({ value }) => value).filter(({ length }) => length === 32);
+    await sendOne(alice, bob, { pq });
+    const [contentKey, ...others] = made.mock.results
+      .map(({ value }) => value)
+      .filter(({ length }) => length === 32);
     made.mockRestore();
-    expect(contentKeys).toEqual([new Uint8Array(32)]);
+    expect(contentKey).toEqual(new Uint8Array(32));
+    // X-Wing's ephemeral secrets are the library's.
+    expect(others.length > 0).toBe(pq === "require");
   });
 
   it("hides the length of short texts", async () => {

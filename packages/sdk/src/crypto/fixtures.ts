@@ -2,9 +2,11 @@
 import { randomUUID } from "node:crypto";
 import { type DeviceKeys, generateDeviceKeys } from "./device-keys.ts";
 import { EnvelopeError } from "./errors.ts";
+import { x25519KemId } from "./kems.ts";
 import { type VerifiedDevice, makePublicKey, verifyDevicePublicKey } from "./key-bundle.ts";
 import type { OpenEnvelopeInput } from "./open-envelope.ts";
-import { type RecipientDevice, type SealEnvelopeInput, sealEnvelope } from "./seal-envelope.ts";
+import { type SealEnvelopeInput, sealEnvelope } from "./seal-envelope.ts";
+import type { RecipientDevice } from "./wrap-for-devices.ts";
 
 export const now = Date.UTC(2026, 0, 15);
 
@@ -18,7 +20,13 @@ export interface TestDevice {
 export async function newDevice(options: { basic?: boolean; userId?: string } = {}): Promise<TestDevice> {
   const { basic = false, userId = randomUUID() } = options;
   const made = await generateDeviceKeys({ userId, deviceId: randomUUID(), now, extractable: true });
-  return published(basic ? { ...made, dik: null } : made);
+  const x25519Keys = made.hpkeKeys.filter((key) => key.kemId === x25519KemId);
+  return published(basic ? { ...made, dik: null, hpkeKeys: x25519Keys } : made);
+}
+
+/** What such a device was before it knew X-Wing. */
+export async function withoutXWing({ keys }: TestDevice): Promise<TestDevice> {
+  return published({ ...keys, hpkeKeys: keys.hpkeKeys.filter((key) => key.kemId === x25519KemId) });
 }
 
 export async function published(keys: DeviceKeys): Promise<TestDevice> {

@@ -4,7 +4,8 @@ import { ed25519, x25519 } from "@noble/curves/ed25519.js";
 import fc from "fast-check";
 import * as oracle from "hpke";
 import { describe, expect, it } from "vitest";
-import { type SealedKey, hpkeOpen, hpkeSeal, x25519KemId } from "./hpke.ts";
+import { type SealedKey, hpkeOpen, hpkeSeal } from "./hpke.ts";
+import { x25519KemId } from "./kems.ts";
 import {
   type KeyPair,
   aesGcmOpen,

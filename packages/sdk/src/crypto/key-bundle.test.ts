@@ -8,6 +8,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { rotateDeviceKeys, sealableForMs } from "./device-keys.ts";
 import { flip, newDevice, now } from "./fixtures.ts";
+import { x25519KemId, xWingKemId } from "./kems.ts";
 import { findSealingKey, makePublicKey, verifyDevicePublicKey } from "./key-bundle.ts";
 
 const dayMs = 86_400_000;
@@ -23,7 +24,10 @@ describe("a published key bundle", () => {
     if (!verdict.ok || verdict.device.kind !== "bundle") throw new Error("unexpected");
     expect(verdict.isExpired).toBe(false);
     expect(verdict.device.dik).toEqual(keys.dik?.publicKeyBytes);
-    expect(verdict.device.bundle.keys.map((key) => key.kid)).toEqual([keys.hpkeKeys[0]?.kid]);
+    expect(verdict.device.bundle.keys.map(({ kid, kemId }) => [kid, kemId])).toEqual([
+      [keys.hpkeKeys[0]?.kid, x25519KemId],
+      [keys.hpkeKeys[1]?.kid, xWingKemId],
+    ]);
   });
 
   it("is refused with any bit changed", async () => {
@@ -64,22 +68,41 @@ describe("a published key bundle", () => {
     expect(await reasonOf(await makePublicKey(lying, now), { ...keys, now })).toBe("kid_mismatch");
   });
 
-  it("offers its newest valid key; past its time still the newest, and says so", async () => {
-    const { keys } = await newDevice();
-    const week2 = await rotateDeviceKeys(keys, now + 7 * dayMs);
-    const publicKey = await makePublicKey(week2, now + 7 * dayMs);
-    const [newest, older] = week2.hpkeKeys;
-    const at = async (time: number) => {
-      const verdict = await verifyDevicePublicKey(publicKey, { ...keys, now: time });
-      if (!verdict.ok || verdict.device.kind !== "bundle") throw new Error("unexpected");
-      const current = currentBundleKeys(verdict.device.bundle, time).keys.map((key) => key.kid);
-      return { kid: findSealingKey(verdict.device, time)?.kid, isExpired: verdict.isExpired, current };
-    };
-    const fresh = { kid: newest?.kid, isExpired: false };
-    expect(await at(now + 7 * dayMs)).toEqual({ ...fresh, current: [newest?.kid, older?.kid] });
-    expect(await at(now + sealableForMs + dayMs)).toEqual({ ...fresh, current: [newest?.kid] });
-    const expired = { kid: newest?.kid, isExpired: true, current: [newest?.kid] };
-    expect(await at(now + 7 * dayMs + sealableForMs + dayMs)).toEqual(expired);
+  it.each([x25519KemId, xWingKemId])(
+    "offers its newest valid key of KEM %i; past its time still the newest, and says so",
+    async (kemId) => {
+      const { keys } = await newDevice();
+      const week2 = await rotateDeviceKeys(keys, now + 7 * dayMs);
+      const publicKey = await makePublicKey(week2, now + 7 * dayMs);
+      const [newest, older] = week2.hpkeKeys.filter((key) => key.kemId === kemId);
+      const at = async (time: number) => {
+        const verdict = await verifyDevicePublicKey(publicKey, { ...keys, now: time });
+        if (!verdict.ok || verdict.device.kind !== "bundle") throw new Error("unexpected");
+        const current = currentBundleKeys(verdict.device.bundle, time).keys.filter(
+          (key) => key.kemId === kemId,
+        );
+        const kid = findSealingKey(verdict.device, { kemId, now: time })?.kid;
+        return { kid, isExpired: verdict.isExpired, current: current.map((key) => key.kid) };
+      };
+      const fresh = { kid: newest?.kid, isExpired: false };
+      expect(await at(now + 7 * dayMs)).toEqual({ ...fresh, current: [newest?.kid, older?.kid] });
+      expect(await at(now + sealableForMs + dayMs)).toEqual({ ...fresh, current: [newest?.kid] });
+      const expired = { kid: newest?.kid, isExpired: true, current: [newest?.kid] };
+      expect(await at(now + 7 * dayMs + sealableForMs + dayMs)).toEqual(expired);
+    },
+  );
+
+  it("stays small: X-Wing keys that have run out are left out, X25519's stay for readers without an identity", async () => {
+    let { keys } = await newDevice();
+    for (let week = 1; week <= 6; week++) keys = await rotateDeviceKeys(keys, now + week * 7 * dayMs);
+    const bundle = parseKeyBundle(await makePublicKey(keys, now + 42 * dayMs)) ?? expect.fail();
+    const published = (kemId: number) =>
+      bundle.keys
+        .filter((key) => key.kemId === kemId)
+        .map((key) => (now / 1000 + 42 * 86_400 - key.notBeforeSec) / 86_400);
+    expect(published(x25519KemId)).toEqual([0, 7, 14, 21, 28, 35]);
+    expect(published(xWingKemId)).toEqual([0, 7, 14]);
+    expect(keys.hpkeKeys).toHaveLength(12);
   });
 });
 

@@ -11,7 +11,7 @@ import {
   sealedLimits,
 } from "@sotto/schema";
 import { type DeviceKeys, keyIdOf, sealableForMs } from "./device-keys.ts";
-import { findKem, x25519KemId } from "./hpke.ts";
+import { x25519KemId, xWingKemId } from "./kems.ts";
 import { ed25519Sign, ed25519Verify, equalConstantTime } from "./primitives.ts";
 
 /** Another device's keys, checked by {@link verifyDevicePublicKey}; make it no other way. */
@@ -48,13 +48,13 @@ export interface VerifyPublicKeyInput {
 
 const toSec = (ms: number) => Math.floor(ms / 1000);
 
-/** The string to publish: a signed `kb1.` bundle with all keys still held, or the bare key of a basic device. */
+/** The string to publish: a signed `kb1.` bundle of both KEMs' keys, or the bare X25519 key of a basic device. */
 export async function makePublicKey(keys: DeviceKeys, now: number): Promise<string> {
   const { userId, deviceId, dik, hpkeKeys } = keys;
-  const [newest] = hpkeKeys;
-  if (newest === undefined) throw new TypeError("a device without HPKE keys");
+  const newest = hpkeKeys.find(({ kemId }) => kemId === x25519KemId);
+  if (newest === undefined) throw new TypeError("a device without an X25519 key");
   if (dik === null) return encodeBase64url(newest.pair.publicKeyBytes);
-  const fields: KeyBundleFields = {
+  const held: KeyBundleFields = {
     userId,
     deviceId,
     issuedSec: toSec(now),
@@ -68,6 +68,9 @@ export async function makePublicKey(keys: DeviceKeys, now: number): Promise<stri
       notAfterSec: toSec(createdAtMs + sealableForMs),
     })),
   };
+  // Basic readers know the sender by any X25519 key still held (Auth mode). X-Wing's have no such use, and 1.2 KB each.
+  const current = new Set(currentBundleKeys(held, now).keys);
+  const fields = { ...held, keys: held.keys.filter((key) => key.kemId !== xWingKemId || current.has(key)) };
   const signature = await ed25519Sign(keyBundleSignedBytes(fields), dik.privateKey);
   return encodeKeyBundle({ ...fields, signature });
 }
@@ -107,11 +110,11 @@ async function verifyBundle(parts: KeyBundleParts, input: VerifyPublicKeyInput):
 
 const refuse = (reason: PublicKeyRefusal): PublicKeyVerdict => ({ ok: false, reason });
 
-/** The key to seal to: the newest current one of a KEM known here. Undefined when there is none. */
+/** The key to seal to: the newest current one of a KEM. Undefined when the device has none. */
 export function findSealingKey(
   device: VerifiedDevice,
-  now: number,
-): { kid: string; kemId: number; publicKey: Bytes } | undefined {
-  if (device.kind === "bare") return { kid: device.kid, kemId: x25519KemId, publicKey: device.publicKey };
-  return currentBundleKeys(device.bundle, now).keys.find((key) => findKem(key.kemId) !== undefined);
+  { kemId, now }: { kemId: number; now: number },
+): { kid: string; publicKey: Bytes } | undefined {
+  if (device.kind === "bare") return kemId === x25519KemId ? device : undefined;
+  return currentBundleKeys(device.bundle, now).keys.find((key) => key.kemId === kemId);
 }

@@ -10,6 +10,7 @@ import {
 import { openContent, signedBytes } from "./content.ts";
 import type { DeviceKeys } from "./device-keys.ts";
 import { EnvelopeError } from "./errors.ts";
+import type { KemName } from "./kems.ts";
 import type { VerifiedDevice } from "./key-bundle.ts";
 import { type Payload, decodePayload } from "./payload.ts";
 import { ed25519Verify, equalConstantTime, sha256 } from "./primitives.ts";
@@ -43,6 +44,8 @@ export interface OpenedEnvelope {
   payload: Payload;
   /** `signed`: by the sender's identity key. `basic`: one side has only a bare key; deniable, on the server's word. */
   assurance: "signed" | "basic";
+  /** What sealed the content key for this device. */
+  kem: KemName;
 }
 
 /**
@@ -60,7 +63,7 @@ export async function openEnvelope(input: OpenEnvelopeInput): Promise<OpenedEnve
   if (input.roster && !equalConstantTime(header.rosterHash, await hashRoster(input.roster))) {
     throw new EnvelopeError("roster_mismatch");
   }
-  const cek = await openWrap(input.wrap, { keys, sender, bodyHash: await sha256(parts.bytes) });
+  const { cek, kem } = await openWrap(input.wrap, { keys, sender, bodyHash: await sha256(parts.bytes) });
   try {
     const { payload, signature } = await openContent(parts, { cek, messageId: header.messageId });
     // A bare sender has no key to check a signature with: one that is there was made for someone else's bundle.
@@ -70,7 +73,7 @@ export async function openEnvelope(input: OpenEnvelopeInput): Promise<OpenedEnve
         : sender.kind === "bare" && signature === null;
     if (!isGenuine) throw new EnvelopeError("signature_invalid");
     const assurance = sender.kind === "bundle" && keys.dik !== null ? "signed" : "basic";
-    return { header, payload: decodePayload(payload), assurance };
+    return { header, payload: decodePayload(payload), assurance, kem };
   } finally {
     cek.fill(0);
   }

@@ -14,17 +14,9 @@ import {
 import { sealContent, signedBytes } from "./content.ts";
 import type { DeviceKeys } from "./device-keys.ts";
 import { EnvelopeError } from "./errors.ts";
-import { type PublicKeyRefusal, verifyDevicePublicKey } from "./key-bundle.ts";
 import { type Payload, encodePayload } from "./payload.ts";
 import { ed25519Sign, randomBytes, sha256 } from "./primitives.ts";
-import { sealWrap } from "./wrap.ts";
-
-export interface RecipientDevice extends DeviceAddress {
-  /** As published: a `kb1.` bundle, a bare key, or anything. */
-  publicKey: string;
-  /** The device's Ed25519 key from its user's verified device list. */
-  pinnedDik?: Bytes | undefined;
-}
+import { type DeviceWraps, type PqPolicy, type RecipientDevice, wrapForDevices } from "./wrap-for-devices.ts";
 
 export interface SealEnvelopeInput {
   conversationId: string;
@@ -39,22 +31,13 @@ export interface SealEnvelopeInput {
   sender: DeviceKeys;
   /** ms since the epoch */
   now: number;
+  /** `prefer` by default. */
+  pq?: PqPolicy | undefined;
 }
 
-export interface UnreachableDevice extends DeviceAddress {
-  reason: PublicKeyRefusal;
-}
-
-export interface SealedEnvelope {
+export interface SealedEnvelope extends DeviceWraps {
   /** `ciphertext` of the API. */
   body: string;
-  /** `recipients` of the API; `wrap` is `""` for a device that could not be sealed to. */
-  wraps: (DeviceAddress & { wrap: string })[];
-  unreachable: UnreachableDevice[];
-  /** Reached through a bare key, without the protection of a signed bundle. */
-  basic: DeviceAddress[];
-  /** Reached through a key past its time: the device has been away. */
-  expired: DeviceAddress[];
 }
 
 /** SHA-256 over the roster: what a header says of who could read a message. Throws `invalid_input`. */
@@ -62,9 +45,15 @@ export async function hashRoster(devices: readonly DeviceAddress[]): Promise<Byt
   return sha256(asInput(() => rosterBytes(devices)));
 }
 
-/** Seals a payload for devices. Throws {@link EnvelopeError} `invalid_input` or `oversize`; a bad recipient key never throws. */
+/**
+ * Seals a payload for devices; the result's `kem` says with which KEM. Throws {@link EnvelopeError} `invalid_input`, also
+ * for `pq: "require"` from a basic device, or `oversize`; a bad recipient key never throws.
+ */
 export async function sealEnvelope(input: SealEnvelopeInput): Promise<SealedEnvelope> {
-  const { conversationId, messageId, counter, sender, devices, now } = input;
+  const { conversationId, messageId, counter, sender, devices, now, pq = "prefer" } = input;
+  if (pq === "require" && sender.dik === null) {
+    throw new EnvelopeError("invalid_input", "a basic device cannot seal with X-Wing");
+  }
   const self = { userId: sender.userId, deviceId: sender.deviceId };
   const header: SealedHeader = {
     contentSuite: 1,
@@ -92,10 +81,10 @@ export async function sealEnvelope(input: SealEnvelopeInput): Promise<SealedEnve
     const others = devices.filter(
       ({ userId, deviceId }) => userId !== self.userId || deviceId !== self.deviceId,
     );
-    const reached = await Promise.all(
-      others.map((device) => sealFor(device, { cek, sender, bodyHash, now })),
-    );
-    return { body: encodeBase64url(body), ...report(reached) };
+    return {
+      body: encodeBase64url(body),
+      ...(await wrapForDevices(others, { cek, sender, bodyHash, now, pq })),
+    };
   } finally {
     cek.fill(0);
   }
@@ -109,38 +98,4 @@ function asInput<T>(make: () => T): T {
     if (error instanceof SealedFormatError) throw new EnvelopeError("invalid_input", error.message);
     throw error;
   }
-}
-
-type Reached = { address: DeviceAddress } & (
-  | { wrap: string; isBasic: boolean; isExpired: boolean }
-  | { wrap: undefined; reason: PublicKeyRefusal }
-);
-
-async function sealFor(
-  device: RecipientDevice,
-  { cek, sender, bodyHash, now }: { cek: Bytes; sender: DeviceKeys; bodyHash: Bytes; now: number },
-): Promise<Reached> {
-  const address = { userId: device.userId, deviceId: device.deviceId };
-  const verdict = await verifyDevicePublicKey(device.publicKey, {
-    ...address,
-    now,
-    pinnedDik: device.pinnedDik,
-  });
-  if (!verdict.ok) return { address, wrap: undefined, reason: verdict.reason };
-  const recipient = verdict.device;
-  const wrap = await sealWrap(cek, { recipient, sender, bodyHash, now });
-  if (wrap === undefined) return { address, wrap, reason: "unusable" };
-  const isBasic = recipient.kind === "bare" || sender.dik === null;
-  return { address, wrap, isBasic, isExpired: verdict.isExpired };
-}
-
-function report(all: readonly Reached[]): Omit<SealedEnvelope, "body"> {
-  return {
-    wraps: all.map(({ address, wrap }) => ({ ...address, wrap: wrap ?? "" })),
-    unreachable: all.flatMap((one) =>
-      one.wrap === undefined ? [{ ...one.address, reason: one.reason }] : [],
-    ),
-    basic: all.flatMap((one) => (one.wrap !== undefined && one.isBasic ? [one.address] : [])),
-    expired: all.flatMap((one) => (one.wrap !== undefined && one.isExpired ? [one.address] : [])),
-  };
 }

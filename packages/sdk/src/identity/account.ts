@@ -8,6 +8,7 @@ import {
   generateDeviceKeys,
   importDeviceKeys,
   rotateDeviceKeys,
+  wipeDroppedKeys,
 } from "../crypto/device-keys.ts";
 import { makePublicKey } from "../crypto/key-bundle.ts";
 import { SottoError, isAuthError } from "../errors.ts";
@@ -150,6 +151,7 @@ export class Account {
   async forget(): Promise<void> {
     const items = await this.#store.list("");
     await this.#store.commit(items.map(({ key }) => ({ key, value: undefined })));
+    if (this.#signedIn) wipeDroppedKeys(this.#signedIn.keys, undefined);
     this.#signedIn = undefined;
   }
 
@@ -162,6 +164,8 @@ export class Account {
     const writes: StoreWrite[] = [accountRecord.put([], state)];
     if (keys !== this.#signedIn?.keys) writes.push(keysRecord.put([], await exportDeviceKeys(keys)));
     await this.#store.commit(writes);
+    const before = this.#signedIn?.keys;
     this.#signedIn = { state, keys };
+    if (before) wipeDroppedKeys(before, keys);
   }
 }

@@ -2,7 +2,7 @@ import type { UserId } from "@sotto/schema";
 import * as z from "zod";
 import type { Api } from "../api/api.ts";
 import { type VerifiedDevice, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
-import type { RecipientDevice } from "../crypto/seal-envelope.ts";
+import type { RecipientDevice } from "../crypto/wrap-for-devices.ts";
 import { bytes } from "../storage/bytes.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store } from "../storage/store.ts";

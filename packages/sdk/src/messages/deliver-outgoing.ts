@@ -25,7 +25,8 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
     const [sealedMessage, sealed] = await seal(delivery, message);
     try {
       const { id, conversationId, sentAt } = await transmit(delivery, message, sealed);
-      const delivered = { id, conversationId, sentAt, unreachable: sealed.unreachable };
+      const { kem, unreachable } = sealed;
+      const delivered = { id, conversationId, sentAt, kem, unreachable };
       await queue.close(clientMessageId, { ...sealedMessage, state: "delivered", sealed: null, delivered });
       return { clientMessageId, ...delivered };
     } catch (error) {

@@ -77,10 +77,10 @@ async function tryToOpen(
 
 function toMessage(
   message: Message,
-  { payload, header, assurance }: OpenedEnvelope,
+  { payload, header, assurance, kem }: OpenedEnvelope,
   me: Me,
 ): ReceivedMessage {
-  const opened = { ...baseOf(message, me), clientMessageId: header.messageId, assurance };
+  const opened = { ...baseOf(message, me), clientMessageId: header.messageId, assurance, kem };
   switch (payload.kind) {
     case "text":
       return { ...opened, kind: "text", text: payload.text, sentAtMs: payload.sentAtMs };

@@ -59,5 +59,6 @@ async function readOwn(
   const sent = await outgoingRecord.get(store, clientMessageId);
   if (sent?.peerUserId !== peerUserId) return unreadable("not_for_this_device");
   const { text, sentAtMs } = sent;
-  return { ...base, kind: "text", clientMessageId, assurance: "signed", text, sentAtMs };
+  const kem = (sent.delivered ?? sent.sealed)?.kem ?? "x25519";
+  return { ...base, kind: "text", clientMessageId, assurance: "signed", kem, text, sentAtMs };
 }

@@ -1,6 +1,7 @@
 import type { Bytes, ConversationId, DeviceId, MessageId, UserId } from "@sotto/schema";
 import * as z from "zod";
 import type { EnvelopeErrorCode } from "../crypto/errors.ts";
+import type { KemName } from "../crypto/kems.ts";
 
 interface MessageBase {
   id: MessageId;
@@ -19,6 +20,8 @@ interface OpenedBase extends MessageBase {
   clientMessageId: string;
   /** `signed`: proven to be the sender device's. `basic`: on the server's word, one side has only a bare key. */
   assurance: "signed" | "basic";
+  /** What sealed it for this device (one's own: for the others). `x-wing` also resists quantum computers. */
+  kem: KemName;
 }
 
 export interface TextMessage extends OpenedBase {

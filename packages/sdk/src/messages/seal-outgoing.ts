@@ -19,7 +19,10 @@ export interface SealedOutgoing {
   writes: StoreWrite[];
 }
 
-/** Seals a message for the present devices of both users. Throws `NO_USABLE_KEYS`, `PAYLOAD_TOO_LARGE`. */
+/**
+ * Seals a message for the present devices of both users.
+ * Throws `NO_USABLE_KEYS`, `NO_POST_QUANTUM_KEYS`, `PAYLOAD_TOO_LARGE`.
+ */
 export async function sealOutgoing(
   session: Session,
   message: Outgoing,
@@ -35,7 +38,7 @@ export async function sealOutgoing(
   ]);
   const last = await counterRecord.get(session.store, conversation);
   const counter = message.counter ?? (last ?? 0) + 1;
-  const { body, wraps, unreachable } = await asSottoError(
+  const { body, wraps, unreachable, kem } = await asSottoError(
     sealEnvelope({
       conversationId: conversation,
       messageId: clientMessageId,
@@ -44,6 +47,7 @@ export async function sealOutgoing(
       devices: [...theirs, ...ours],
       sender: account.keys,
       now: session.now(),
+      pq: session.pq,
     }),
   );
   const recipients = wraps.map(({ wrap, ...address }) => ({
@@ -52,10 +56,15 @@ export async function sealOutgoing(
     wrap,
   }));
   if (recipients.every(({ userId, wrap }) => userId !== peer || wrap === "")) {
-    throw new SottoError("NO_USABLE_KEYS", { details: { unreachable } });
+    const isForPolicy = unreachable.some(
+      ({ userId, reason }) => userId === peer && reason === "no_post_quantum_key",
+    );
+    throw new SottoError(isForPolicy ? "NO_POST_QUANTUM_KEYS" : "NO_USABLE_KEYS", {
+      details: { unreachable },
+    });
   }
   const writes = message.counter === null ? [counterRecord.put([conversation], counter)] : [];
-  return { sealed: { body, recipients, unreachable }, counter, writes };
+  return { sealed: { body, recipients, unreachable, kem }, counter, writes };
 }
 
 /** The direct conversation with a user, made on the server when there is none. */

@@ -8,7 +8,8 @@ import {
   userId,
 } from "@sotto/schema";
 import * as z from "zod";
-import type { UnreachableDevice } from "../crypto/seal-envelope.ts";
+import type { KemName } from "../crypto/kems.ts";
+import type { UnreachableDevice } from "../crypto/wrap-for-devices.ts";
 
 /** A message that the server has stored. */
 export interface SentMessage {
@@ -17,14 +18,20 @@ export interface SentMessage {
   conversationId: ConversationId;
   /** By the server's clock, RFC 3339. */
   sentAt: string;
+  /** What it was sealed with for every device: the answer to the client's option `pq`. */
+  kem: KemName;
   /** Devices that cannot read it, and why: `identity_changed` is worth a warning to the user. */
   unreachable: UnreachableDevice[];
 }
+
+/** What was stored before there was a choice was X25519. */
+const kem = z.enum(["x25519", "x-wing"]).default("x25519");
 
 const sealed = z.object({
   body: z.string(),
   recipients: z.array(z.object({ userId, deviceId, wrap: z.string() })),
   unreachable: z.array(z.custom<UnreachableDevice>()),
+  kem,
 });
 
 /** A message of this device's, from the moment of `send` on. Its text is kept: this device cannot open its own. */
@@ -46,6 +53,7 @@ export const outgoing = z.object({
       conversationId,
       sentAt: time,
       unreachable: z.array(z.custom<UnreachableDevice>()),
+      kem,
     })
     .nullable(),
 });

@@ -67,7 +67,8 @@ function isOutdated(wrap: string, publicKey: string, now: Date): boolean {
   const key = parseDevicePublicKey(publicKey);
   if (!sealedTo || key.kind === "unusable") return false;
   if (key.kind === "bare") return sealedTo.kid !== kidFromSha256(sha256(key.publicKey));
-  return currentBundleKeys(key.bundle, now.getTime()).keys.every(({ kid }) => kid !== sealedTo.kid);
+  const current = currentBundleKeys(key.bundle, now.getTime()).keys;
+  return !current.some(({ kid, kemId }) => kid === sealedTo.kid && kemId === sealedTo.kemId);
 }
 
 /**

@@ -1,0 +1,121 @@
+/** X-Wing against its draft's vectors and two independent implementations, both ways. */
+import { createHash } from "node:crypto";
+import { KEM_MLKEM768_X25519 as nobleKem } from "@panva/hpke-noble";
+import fc from "fast-check";
+import * as oracle from "hpke";
+import { describe, expect, it } from "vitest";
+import { hpkeOpen, hpkeSeal } from "./hpke.ts";
+import { type SeedKeyPair, findKem, generateXWing, toSuiteKeyPair, xWingKemId } from "./kems.ts";
+import { generateKeyPair } from "./primitives.ts";
+
+const info = new TextEncoder().encode("sealed/v1");
+const someBytes = (length: { minLength: number; maxLength: number }) =>
+  fc.uint8Array(length).map((bytes) => Uint8Array.from(bytes));
+const keyAndAad = fc.tuple(
+  someBytes({ minLength: 32, maxLength: 32 }),
+  someBytes({ minLength: 0, maxLength: 100 }),
+);
+const numRuns = 12;
+
+describe.each([
+  ["noble", nobleKem],
+  ["native WebCrypto", oracle.KEM_MLKEM768_X25519],
+])("another implementation (%s)", (_, kem) => {
+  const suite = new oracle.CipherSuite(kem, oracle.KDF_HKDF_SHA256, oracle.AEAD_AES_256_GCM);
+
+  it("opens what we seal, with our seed as its private key", async () => {
+    expect(suite.KEM.id).toBe(xWingKemId);
+    const { seed, publicKeyBytes } = await generateXWing();
+    const privateKey = await suite.DeserializePrivateKey(seed);
+    await fc.assert(
+      fc.asyncProperty(keyAndAad, async ([cek, aad]) => {
+        const input = { kemId: xWingKemId, recipientPublicKey: publicKeyBytes, aad, senderKey: undefined };
+        const { enc, sealedCek } = (await hpkeSeal(cek, input)) ?? expect.fail("not sealed");
+        expect(enc.length + sealedCek.length).toBe(1168);
+        expect(await suite.Open(privateKey, enc, sealedCek, { aad, info })).toEqual(cek);
+      }),
+      { numRuns },
+    );
+  });
+
+  it("seals what we open, and not under another aad", async () => {
+    const recipientKey = await generateXWing();
+    const publicKey = await suite.DeserializePublicKey(recipientKey.publicKeyBytes);
+    await fc.assert(
+      fc.asyncProperty(keyAndAad, async ([cek, aad]) => {
+        const { encapsulatedSecret, ciphertext } = await suite.Seal(publicKey, cek, { aad, info });
+        const sealed = { enc: Uint8Array.from(encapsulatedSecret), sealedCek: Uint8Array.from(ciphertext) };
+        const input = { kemId: xWingKemId, recipientKey, aad, senderPublicKey: undefined };
+        expect(await hpkeOpen(sealed, input)).toEqual(cek);
+        expect(await hpkeOpen(sealed, { ...input, aad: Uint8Array.of(...aad, 1) })).toBeUndefined();
+      }),
+      { numRuns },
+    );
+  });
+
+  it("derives the same key pair from a seed", async () => {
+    await fc.assert(
+      fc.asyncProperty(someBytes({ minLength: 32, maxLength: 32 }), async (ikm) => {
+        // Its DeriveKeyPair makes the seed as HPKE says; from there on both must agree.
+        const pair = await suite.DeriveKeyPair(ikm, true);
+        const ours = await generateXWing(Uint8Array.from(await suite.SerializePrivateKey(pair.privateKey)));
+        expect(ours.publicKeyBytes).toEqual(Uint8Array.from(await suite.SerializePublicKey(pair.publicKey)));
+      }),
+      { numRuns },
+    );
+  });
+});
+
+/**
+ * draft-connolly-cfrg-xwing-kem, appendix C: seed and eseed of its three vectors follow each other in SHAKE-128 of
+ * nothing. Keys and ciphertexts, 1 KB each, stand here as the SHA-256 of their bytes.
+ */
+const vectors = [
+  {
+    at: 0,
+    pk: "2e816deebcd76c5c80d0cd2d174478871658e8e2ff42bc9d4a6e486372e856bb",
+    ct: "17cd532d657e44c897ca6583e548a5424fc70bf54f99515a4d2bcf99e3469f33",
+    ss: "d2df0522128f09dd8e2c92b1e905c793d8f57a54c3da25861f10bf4ca613e384",
+  },
+  {
+    at: 1,
+    pk: "c42ba5f8430d7d2c83739338203819f090e8303ce9c8b02107c272bfa5376916",
+    ct: "1661ea86d608a1924ba30840cb0a65f13ae051e3aec9cf0f064efc0bc92f2154",
+    ss: "f2e86241c64d60f6649fbc6c5b7d17180b780a3f34355e64a85749949c45f150",
+  },
+  {
+    at: 2,
+    pk: "6b080d6b84f095342092fa7a22423e58bd681397ad0ef00eac92bd254db4fa95",
+    ct: "d3ca5578500344b5896cffc4fd740c9311946b82951df155e6fd86a7966b43c6",
+    ss: "953f7f4e8c5b5049bdc771d1dffada0dd961477d1a2ae0988baa7ea6898d893f",
+  },
+];
+const stream = Uint8Array.from(createHash("shake128", { outputLength: 3 * 96 }).digest());
+const sha256Hex = (bytes: Uint8Array | ArrayBuffer) =>
+  createHash("sha256").update(new Uint8Array(bytes)).digest("hex");
+
+it.each(vectors)("vector $at of the draft holds", async ({ at, ...vector }) => {
+  const [seed, ekm] = [stream.slice(at * 96, at * 96 + 32), stream.slice(at * 96 + 32, at * 96 + 96)];
+  const pair: SeedKeyPair = await generateXWing(seed);
+  expect(sha256Hex(pair.publicKeyBytes)).toBe(vector.pk);
+  const { kem } = (findKem(xWingKemId) ?? expect.fail()).suite;
+  const { privateKey, publicKey } = await toSuiteKeyPair(pair);
+  const { enc, sharedSecret } = await kem.encap({ recipientPublicKey: publicKey, ekm });
+  expect(sha256Hex(enc)).toBe(vector.ct);
+  expect(Buffer.from(sharedSecret).toString("hex")).toBe(vector.ss);
+  expect(Buffer.from(await kem.decap({ recipientKey: privateKey, enc })).toString("hex")).toBe(vector.ss);
+});
+
+it("has no Auth mode: never seals or opens with a sender's key", async () => {
+  const recipientKey = await generateXWing();
+  const senderKey = await generateKeyPair("X25519", false);
+  const aad = new Uint8Array();
+  const input = { kemId: xWingKemId, recipientPublicKey: recipientKey.publicKeyBytes, aad };
+  expect(await hpkeSeal(new Uint8Array(32), { ...input, senderKey })).toBeUndefined();
+  const sealed = (await hpkeSeal(new Uint8Array(32), { ...input, senderKey: undefined })) ?? expect.fail();
+  const opening = { kemId: xWingKemId, recipientKey, aad };
+  expect(await hpkeOpen(sealed, { ...opening, senderPublicKey: undefined })).toEqual(new Uint8Array(32));
+  for (const senderPublicKey of [senderKey.publicKeyBytes, recipientKey.publicKeyBytes]) {
+    expect(await hpkeOpen(sealed, { ...opening, senderPublicKey })).toBeUndefined();
+  }
+});
