@@ -38,18 +38,19 @@ const anybody = (input?: Row["input"]): Row[] => [
 /** A row for the group's message, one that the former member never had, and one of two. */
 export function onMessages(
   fields: object,
-  expected: { before: Row["expect"]; after?: Row["expect"]; direct: Row["expect"] },
+  expected: { before: Row["expect"]; after?: Row["expect"]; direct: Row["expect"]; keeps?: boolean },
 ): Row[] {
-  const row = (what: string, pick: (scene: Scene) => string, expect: Row["expect"], keeps: boolean): Row => ({
+  const { before, after = members, direct, keeps = true } = expected;
+  const row = (what: string, pick: (scene: Scene) => string, expect: Row["expect"]): Row => ({
     what,
     input: (scene) => ({ messageId: pick(scene), ...fields }),
     expect,
     keeps,
   });
   return [
-    row("a message of the group", (scene) => scene.before, expected.before, true),
-    row("one after the former member left", (scene) => scene.after, expected.after ?? members, true),
-    row("a message of two", (scene) => scene.directMessage, expected.direct, true),
+    row("a message of the group", (scene) => scene.before, before),
+    row("one after the former member left", (scene) => scene.after, after),
+    row("a message of two", (scene) => scene.directMessage, direct),
   ];
 }
 
@@ -152,8 +153,9 @@ const messageRows: Record<string, Row[]> = {
   "messages.conversations": anybody(),
   "messages.conversationsSummary": anybody(),
   "messages.typing": onConversations({ isTyping: false }, { group: members, direct: pair(200, 200) }),
-  "messages.delete": onMessages({}, { before: moderators, after: moderators, direct: pair(400, 400) }).map(
-    (row) => ({ ...row, keeps: false }),
+  "messages.delete": onMessages(
+    {},
+    { before: moderators, after: moderators, direct: pair(400, 400), keeps: false },
   ),
   "reactions.add": onMessages({ emoji: "👍" }, { before: members, direct: pair(403, 403) }),
   "reactions.list": onMessages({}, { before: readers, direct: pair(200, 200) }),
