@@ -220,6 +220,10 @@ const groupRows: Record<string, Row[]> = {
   "audit.list": onConversations({}, { group: moderators, direct: hidden }),
 };
 
+const paymentsRows: Record<string, Row[]> = {
+  "payments.receive": [{ what: "whoever has not signed it", expect: to(403), keeps: true }],
+};
+
 const onLogs = (input: (log: string) => object): Row[] => [
   { what: "the group's log", input: ({ group }) => input(group), expect: readers, keeps: true },
   { what: "a log of two", input: ({ direct }) => input(direct), expect: pair(200, 200), keeps: true },
@@ -242,5 +246,6 @@ export const rows: Record<string, Row[]> = {
   ...messageRows,
   ...attachmentRows,
   ...groupRows,
+  ...paymentsRows,
   ...syncRows,
 };
