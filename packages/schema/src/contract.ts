@@ -5,6 +5,7 @@ import { authProcedures } from "./contract/auth.ts";
 import { blocksProcedures } from "./contract/blocks.ts";
 import { contactsProcedures } from "./contract/contacts.ts";
 import { conversationsProcedures } from "./contract/conversations.ts";
+import { deviceListsProcedures } from "./contract/device-lists.ts";
 import { groupsProcedures } from "./contract/groups.ts";
 import { invitesProcedures } from "./contract/invites.ts";
 import { keysProcedures } from "./contract/keys.ts";
@@ -22,6 +23,7 @@ import type { ContractTable } from "./procedure.ts";
 export const contract = {
   auth: authProcedures,
   keys: keysProcedures,
+  deviceLists: deviceListsProcedures,
   contacts: contactsProcedures,
   blocks: blocksProcedures,
   presence: presenceProcedures,

@@ -75,6 +75,22 @@ export const errors = {
   DEVICE_NOT_FOUND: { status: 404, detail: "Device not found", retry: "never" },
   DEVICE_INVALID: { status: 403, detail: "Invalid device", retry: "never" },
   DEVICE_LIMIT_REACHED: { status: 409, detail: "Too many devices", retry: "after_change" },
+  /** The list does not follow the newest one: get what came in between, and sign the next. */
+  DEVICE_LIST_CONFLICT: {
+    status: 409,
+    detail: "The list does not follow the newest one",
+    retry: "after_change",
+    rest: "object",
+    details: z.object({ currentVersion: z.int().min(0) }),
+  },
+  /** No well-formed list (`list`), or another user's (`user_id`). */
+  DEVICE_LIST_REFUSED: {
+    status: 422,
+    detail: "The device list is refused",
+    retry: "never",
+    rest: "object",
+    details: z.object({ field: z.string() }),
+  },
   USER_NOT_FOUND: { status: 404, detail: "User not found", retry: "never" },
 
   CONTACT_NOT_FOUND: { status: 404, detail: "Contact not found", retry: "never" },

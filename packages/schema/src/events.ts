@@ -59,6 +59,8 @@ const accountEvents = [
     change: z.enum(["added", "updated", "removed"]),
     deviceId,
   }),
+  /** The next signed device list of the user's chain. */
+  z.object({ type: z.literal("device_list.signed"), version: z.int().min(1) }),
   /** The number signed in once more; `sessionId` is the `jti` of the token that it got. */
   z.object({ type: z.literal("session.opened"), sessionId: z.guid(), at: time }),
   z.object({ type: z.literal("contact.added"), userId }),

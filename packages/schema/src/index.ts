@@ -1,6 +1,7 @@
 /** The Sotto contract: every procedure, event and error, as zod schemas and the types they give. */
 export * from "./case.ts";
 export * from "./contract.ts";
+export * from "./device-list.ts";
 export * from "./errors.ts";
 export * from "./events.ts";
 export * from "./key-bundle.ts";
@@ -23,6 +24,7 @@ export {
 } from "./domains/groups.ts";
 export { maxLiveInvites, type Invite } from "./domains/invites.ts";
 export { maxAttachments, maxInlineAttachmentBytes, type Attachment } from "./domains/attachments.ts";
+export { maxListsPerPage } from "./domains/device-lists.ts";
 export { maxPublicKeyChars, type Device } from "./domains/keys.ts";
 export {
   maxCiphertextBytes,

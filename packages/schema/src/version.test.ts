@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "31ec50190c21941d6dae13ea89087b8172f18847ccf2cd353b1df1f64fe4eae9",
+  1: "0be285e1c3f195e09215fabdcaf76882cf832a78d59edc6673de73eb49a1eddc",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

@@ -49,7 +49,14 @@ export interface SessionOpened {
 /** What else happened in a conversation, or on this user's other devices: reactions, groups, contacts, blocks. */
 export type Change = Exclude<
   ConversationEvent | AccountEvent,
-  { type: "message.delivered" | "message.read" | "device_list.changed" | "session.opened" }
+  {
+    type:
+      | "message.delivered"
+      | "message.read"
+      | "device_list.changed"
+      | "device_list.signed"
+      | "session.opened";
+  }
 >;
 
 /** Somebody types to this user, or has stopped. It comes at best once: let it fade after a few seconds. */

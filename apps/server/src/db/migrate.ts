@@ -10,6 +10,7 @@ import * as eventsOut from "./migrations/0006-events-out.ts";
 import * as registrationPin from "./migrations/0007-registration-pin.ts";
 import * as reactionsImports from "./migrations/0008-reactions-imports.ts";
 import * as avatarType from "./migrations/0009-avatar-type.ts";
+import * as deviceLists from "./migrations/0010-device-lists.ts";
 
 /** Listed, not found on disk, so that a bundle or a stray file changes nothing. Landed ones are never edited. */
 const migrations: Record<string, Migration> = {
@@ -22,6 +23,7 @@ const migrations: Record<string, Migration> = {
   "0007-registration-pin": registrationPin,
   "0008-reactions-imports": reactionsImports,
   "0009-avatar-type": avatarType,
+  "0010-device-lists": deviceLists,
 };
 
 /** Brings the database to the newest schema. Several processes may start at once: one migrates, the others wait. */

@@ -156,6 +156,30 @@ comment on column conversations.roster_version is 'raised when a member adds, re
 comment on column conversations.roster_seq is 'number of the last entry that changed the members: what was looked up of them is good as long as it is the same';
 comment on column conversations.blocked_by_a is 'user_a has blocked user_b; set in the transaction of the block';
 
+create table device_handovers (
+  user_id uuid not null,
+  device_id text not null,
+  from_device_id text not null,
+  body text not null,
+  wrap text not null,
+  created_at timestamp with time zone not null,
+  constraint device_handovers_user_id_device_id_fkey FOREIGN KEY (user_id, device_id) REFERENCES devices(user_id, device_id) ON DELETE CASCADE,
+  constraint device_handovers_pkey PRIMARY KEY (user_id, device_id)
+);
+
+create table device_lists (
+  user_id uuid not null,
+  version integer not null,
+  list bytea not null,
+  hash bytea not null,
+  published_at timestamp with time zone not null,
+  constraint device_lists_hash_check CHECK ((octet_length(hash) = 32)),
+  constraint device_lists_list_check CHECK ((octet_length(list) <= 16384)),
+  constraint device_lists_version_check CHECK ((version > 0)),
+  constraint device_lists_pkey PRIMARY KEY (user_id, version)
+);
+comment on column device_lists.hash is 'SHA-256 of the list: what the next one must name';
+
 create table devices (
   user_id uuid not null,
   device_id text not null,

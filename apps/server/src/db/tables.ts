@@ -7,6 +7,7 @@ import type { AuditTables } from "../modules/audit/audit.tables.ts";
 import type { AttachmentTables } from "../modules/attachments/attachments.tables.ts";
 import type { BlobTables } from "../modules/blobs/blobs.tables.ts";
 import type { ConversationTables } from "../modules/conversations/conversations.tables.ts";
+import type { DeviceListTables } from "../modules/device-lists/device-lists.tables.ts";
 import type { DeviceTables } from "../modules/devices/devices.tables.ts";
 import type { InviteTables } from "../modules/invites/invites.tables.ts";
 import type { MessageTables } from "../modules/messages/messages.tables.ts";
@@ -20,6 +21,7 @@ export type Tables = AccountTables &
   BlobTables &
   AttachmentTables &
   DeviceTables &
+  DeviceListTables &
   ConversationTables &
   MessageTables &
   ReceiptTables &

@@ -6,6 +6,7 @@ import { auditRouter } from "./audit/audit.router.ts";
 import { archiveRouter } from "./archive/archive.router.ts";
 import { attachmentsRouter } from "./attachments/attachments.router.ts";
 import { conversationsRouter } from "./conversations/conversations.router.ts";
+import { deviceListsRouter } from "./device-lists/device-lists.router.ts";
 import { devicesRouter } from "./devices/devices.router.ts";
 import { groupsRouter } from "./groups/groups.router.ts";
 import { invitesRouter } from "./invites/invites.router.ts";
@@ -19,6 +20,7 @@ import { syncRouter } from "./sync/sync.router.ts";
 export const handlers: AllHandlers = {
   auth: accountsRouter,
   keys: devicesRouter,
+  deviceLists: deviceListsRouter,
   contacts: contactsRouter,
   blocks: blocksRouter,
   presence: presenceRouter,

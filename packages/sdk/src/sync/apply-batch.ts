@@ -94,6 +94,9 @@ function tell({ events, directory, account, me }: Session, event: Event): void {
       directory.forget(me.userId);
       events.emit("deviceList", { change: event.change, deviceId: event.deviceId });
       return;
+    case "device_list.signed":
+      directory.forget(me.userId);
+      return;
     case "session.opened":
       if (!isOwnSession(account.token, event.sessionId)) events.emit("sessionOpened", { at: event.at });
       return;

@@ -1,5 +1,5 @@
 import type { Device, DeviceId, UserId } from "@sotto/schema";
-import type { Tx } from "../../db/db.ts";
+import type { Db, Tx } from "../../db/db.ts";
 import { AppError } from "../../errors.ts";
 import type { Call } from "../../pipeline/call.ts";
 import { transact } from "../../pipeline/transact.ts";
@@ -64,8 +64,12 @@ export async function publishDevice(call: Call, publication: Publication): Promi
   });
 }
 
-export async function getDevices(call: Call, userId: UserId): Promise<Device[]> {
-  return (await listDevices(call.app.db, userId)).map(toDevice);
+export function getDevices(call: Call, userId: UserId): Promise<Device[]> {
+  return listDevicesOf(call.app.db, userId);
+}
+
+export async function listDevicesOf(db: Db | Tx, userId: UserId): Promise<Device[]> {
+  return (await listDevices(db, userId)).map(toDevice);
 }
 
 export async function renameDevice(

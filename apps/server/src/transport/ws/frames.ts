@@ -29,6 +29,8 @@ export function toFrame(event: FeedEvent, reader: Reader, options: { resume: boo
       };
     case "device_list.changed":
       return { type: "device_list", action: content.change, device_id: content.deviceId, log, seq };
+    case "device_list.signed":
+      return { type: "device_list", action: "signed", version: content.version, log, seq };
     case "session.opened":
       return { type: "session", action: "opened", session_id: content.sessionId, at: content.at, log, seq };
     case "reaction.added":

@@ -1,0 +1,8 @@
+import type { Handlers } from "../../pipeline/call.ts";
+import { getHandover, getLists, publishList } from "./device-lists.service.ts";
+
+export const deviceListsRouter: Handlers<"deviceLists"> = {
+  publish: publishList,
+  get: getLists,
+  getHandover,
+};

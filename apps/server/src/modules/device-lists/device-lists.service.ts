@@ -1,0 +1,94 @@
+import { createHash } from "node:crypto";
+import {
+  encodeBase64url,
+  maxListsPerPage,
+  parseDeviceList,
+  SealedFormatError,
+  type DeviceId,
+  type DeviceListParts,
+  type UserId,
+} from "@sotto/schema";
+import type { Tx } from "../../db/db.ts";
+import { AppError } from "../../errors.ts";
+import type { Call, DeviceCaller } from "../../pipeline/call.ts";
+import { transact } from "../../pipeline/transact.ts";
+import { lockUser } from "../accounts/users.service.ts";
+import { listDevicesOf, requireDeviceOf } from "../devices/devices.service.ts";
+import { appendAccountEntries } from "../logs/logs.service.ts";
+import {
+  findHandover,
+  findList,
+  findNewestList,
+  insertList,
+  listAbove,
+  upsertHandover,
+} from "./device-lists.queries.ts";
+
+interface Publication {
+  list: string;
+  handover?: { deviceId: DeviceId; body: string; wrap: string } | null | undefined;
+}
+
+/**
+ * Appends the next list of the caller's chain. Who signed it is for clients to judge: the server holds no more than
+ * that the chain has no gap and no fork.
+ */
+export async function publishList(call: Call<DeviceCaller>, { list, handover }: Publication) {
+  const { app, caller } = call;
+  const { userId } = caller;
+  const { version, prevHash, bytes } = parseOwnList(list, userId);
+  return transact(call, async (tx, wakes) => {
+    const at = app.now();
+    await lockUser(tx, userId);
+    const newest = await findNewestList(tx, userId);
+    const currentVersion = newest?.version ?? 0;
+    const stored = version > currentVersion ? undefined : await findList(tx, userId, version);
+    if (stored?.list.equals(bytes)) return { version };
+    const follows = Buffer.compare(prevHash ?? Buffer.alloc(0), newest?.hash ?? Buffer.alloc(0)) === 0;
+    if (version !== currentVersion + 1 || !follows) {
+      throw new AppError("DEVICE_LIST_CONFLICT", { currentVersion });
+    }
+    const hash = createHash("sha256").update(bytes).digest();
+    await insertList(tx, { userId, version, list: Buffer.from(bytes), hash, at });
+    if (handover) {
+      await requireDeviceOf(tx, userId, handover.deviceId);
+      await upsertHandover(tx, { userId, fromDeviceId: caller.deviceId, ...handover, at });
+    }
+    await appendAccountEntries(tx, wakes, { userId, at, events: [{ type: "device_list.signed", version }] });
+    return { version };
+  });
+}
+
+function parseOwnList(list: string, userId: UserId): DeviceListParts {
+  let parts: DeviceListParts;
+  try {
+    parts = parseDeviceList(list);
+  } catch (error) {
+    if (error instanceof SealedFormatError) throw new AppError("DEVICE_LIST_REFUSED", { field: "list" });
+    throw error;
+  }
+  if (parts.userId !== userId) throw new AppError("DEVICE_LIST_REFUSED", { field: "user_id" });
+  return parts;
+}
+
+/** Lists and devices of one moment: a device that comes or goes meanwhile must not look like one that nobody signed. */
+export async function getLists(call: Call, asked: { userId: UserId; sinceVersion?: number | undefined }) {
+  const { userId, sinceVersion } = asked;
+  return call.app.db
+    .transaction()
+    .setIsolationLevel("repeatable read")
+    .setAccessMode("read only")
+    .execute(async (tx: Tx) => {
+      const newest = await findNewestList(tx, userId);
+      const currentVersion = newest?.version ?? 0;
+      const since = sinceVersion ?? Math.max(0, currentVersion - 1);
+      const page = await listAbove(tx, userId, { sinceVersion: since, limit: maxListsPerPage });
+      const lists = page.map(({ version, list }) => ({ version, list: encodeBase64url(list) }));
+      return { currentVersion, lists, devices: await listDevicesOf(tx, userId) };
+    });
+}
+
+export async function getHandover({ app, caller }: Call<DeviceCaller>) {
+  const row = await findHandover(app.db, caller.userId, caller.deviceId);
+  return { handover: row ? { fromDeviceId: row.from_device_id, body: row.body, wrap: row.wrap } : null };
+}

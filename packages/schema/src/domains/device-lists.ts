@@ -1,0 +1,44 @@
+import * as z from "zod";
+import { deviceListLimits } from "../device-list.ts";
+import { deviceId, text, userId } from "../primitives.ts";
+import { device } from "./keys.ts";
+
+/** Most lists in one answer; `currentVersion` tells whether there are more. */
+export const maxListsPerPage = 32;
+
+const version = z.int().min(0);
+
+/** What an approving device hands to the one that it lets in: a sealed body and the wrap for that device. */
+const sealedHandover = { body: text(16_384).min(1), wrap: text(4_096).min(1) };
+
+export const publish = {
+  input: z.object({
+    /** base64url of the signed list. */
+    list: text(deviceListLimits.maxChars).min(1),
+    /** Kept for the device until it is removed or another one replaces it. */
+    handover: z.object({ deviceId, ...sealedHandover }).nullish(),
+  }),
+  output: z.object({ version }),
+};
+
+export const get = {
+  input: z.object({
+    userId,
+    /** Lists above this version, oldest first; without it the newest one alone. */
+    sinceVersion: version.max(2 ** 31 - 1).optional(),
+  }),
+  output: z.object({
+    /** 0: the user has signed none. */
+    currentVersion: version,
+    lists: z.array(z.object({ version, list: z.string() })),
+    /** The published devices at the same moment, oldest first. */
+    devices: z.array(device),
+  }),
+};
+
+export const getHandover = {
+  input: z.object({}),
+  output: z.object({
+    handover: z.object({ fromDeviceId: deviceId, ...sealedHandover }).nullable(),
+  }),
+};
