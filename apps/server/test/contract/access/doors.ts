@@ -3,8 +3,8 @@ import { createTRPCUntypedClient, httpLink, TRPCClientError } from "@trpc/client
 
 export interface Outcome {
   status: number;
-  /** The refusal's text. */
-  detail: unknown;
+  /** The answer in snake_case, or the refusal's text. */
+  answer: unknown;
 }
 
 export interface NamedProcedure {
@@ -60,9 +60,10 @@ async function callRest(
     ...(!isRaw && fields.size > 0 ? { body: JSON.stringify(Object.fromEntries(fields)) } : {}),
   });
   const text = await response.text();
-  if (response.status === 200) return { status: 200, detail: undefined };
-  const { detail } = JSON.parse(text) as { detail: unknown };
-  return { status: response.status, detail };
+  const isJson = response.headers.get("content-type")?.startsWith("application/json");
+  const answer: unknown = isJson ? JSON.parse(text) : text;
+  if (response.status === 200) return { status: 200, answer: comparable(of, answer) };
+  return { status: response.status, answer: (answer as { detail: unknown }).detail };
 }
 
 async function callTrpc(
@@ -75,11 +76,23 @@ async function callTrpc(
   const headers = { authorization: `Bearer ${token}` };
   const client = createTRPCUntypedClient({ links: [httpLink({ url: `${url}/trpc`, headers })] });
   try {
-    await (kind === "query" ? client.query(of.name, input) : client.mutation(of.name, input));
-    return { status: 200, detail: undefined };
+    const answer = await (kind === "query" ? client.query(of.name, input) : client.mutation(of.name, input));
+    return { status: 200, answer: comparable(of, toSnakeKeys(answer)) };
   } catch (error) {
     if (!(error instanceof TRPCClientError)) throw error;
     const data = error.data as { httpStatus: number; sotto: { code: string } };
-    return { status: data.httpStatus, detail: error.message };
+    return { status: data.httpStatus, answer: error.message };
   }
+}
+
+const made = /^(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4}-\d\d-\d\dT[\d:.]+Z)$/;
+const secrets = new Set(["code", "dev_code", "access_token", "otp_session"]);
+
+/** Of what a mutation gives: without what each call makes anew, ids, times and secrets. */
+function comparable({ procedure }: NamedProcedure, answer: unknown): unknown {
+  if (procedure.kind === "query") return answer;
+  const text = JSON.stringify(answer, (key, value: unknown) =>
+    secrets.has(key) || (typeof value === "string" && made.test(value)) ? "made anew" : value,
+  );
+  return JSON.parse(text);
 }

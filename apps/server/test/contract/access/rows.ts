@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { encodeDeviceList } from "@sotto/schema";
 import { randomPhone, rest, signIn } from "../../rest-client.ts";
 import type { Role, Scene } from "./scene.ts";
@@ -171,10 +172,21 @@ const messageRows: Record<string, Row[]> = {
   "reactions.list": onMessages({}, { before: readers, direct: pair(200, 200) }),
   "reactions.remove": onMessages({ emoji: "👍" }, { before: members, direct: pair(200, 200) }),
   "archive.export": onConversations({}, { group: readers, direct: pair(200, 200) }),
-  "archive.import": onConversations(
-    { messages: [{ ciphertext: "of old" }] },
-    { group: readers, direct: pair(200, 200) },
-  ),
+  // Nothing is imported twice, so that each call has something of its own.
+  "archive.import": [
+    {
+      what: "the group",
+      input: ({ group }) => ({ conversationId: group, messages: [{ ciphertext: randomUUID() }] }),
+      expect: readers,
+      keeps: true,
+    },
+    {
+      what: "a conversation of two",
+      input: ({ direct }) => ({ conversationId: direct, messages: [{ ciphertext: randomUUID() }] }),
+      expect: pair(200, 200),
+      keeps: true,
+    },
+  ],
 };
 
 /** Only a message's own sender attaches to it: here nobody, but for the blocked one. */
