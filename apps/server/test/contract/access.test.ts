@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { signIn } from "../rest-client.ts";
 import { startTestServer } from "../test-server.ts";
 import { doors, procedures, type NamedProcedure } from "./access/doors.ts";
-import { rows, type Row } from "./access/rows.ts";
+import { elsewhere, rows, type Row } from "./access/rows.ts";
 import { act, newCast, newScene, roles, type Role, type Scene } from "./access/scene.ts";
 import { newPerson } from "./people.ts";
 
@@ -78,4 +78,9 @@ test("a token without a device has none of what is a device's", async () => {
       expect(outcome, name).toEqual({ status: 403, answer: "This token has published no device" });
     }
   }
+});
+
+test("every procedure of the contract is here", () => {
+  const missing = procedures.filter(({ name }) => !rows[name] && !elsewhere[name]);
+  expect(missing.map(({ name }) => name)).toEqual([]);
 });

@@ -2,10 +2,11 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, describe, expect, test } from "vitest";
 import { startTestServer } from "../test-server.ts";
-import { issuesOf, outcome } from "./described-rest.ts";
+import { contractRoutes } from "./contract-routes.ts";
+import { fetchDocument, issuesOf, outcome } from "./described-rest.ts";
 import { ask, lineOf, placeOf, withField } from "./page/ask.ts";
-import type { Asked, PageRoute } from "./page/page.ts";
-import { pageRoutes } from "./page/pages.ts";
+import { templateOf, type Asked, type PageRoute } from "./page/page.ts";
+import { additions, operations, pageRoutes } from "./page/pages.ts";
 import { paymentsSecret } from "./page/payments-routes.ts";
 import { newWorld } from "./page/world.ts";
 
@@ -157,3 +158,25 @@ async function announce(route: string, asked: Asked): Promise<string> {
   await once(socket, "close");
   return answer;
 }
+
+describe("the page, the contract and the OpenAPI document", () => {
+  const page = new Set(pageRoutes.map(({ route }) => templateOf(route)));
+  const contract = new Set(contractRoutes.map(({ method, template }) => templateOf(`${method} ${template}`)));
+
+  test("every route of the page is in the contract and in the document", async () => {
+    const { paths } = await fetchDocument(url);
+    const described = new Set(
+      Object.entries(paths).flatMap(([path, verbs]) =>
+        Object.keys(verbs).map((verb) => templateOf(`${verb.toUpperCase()} ${path}`)),
+      ),
+    );
+    expect([...page].filter((route) => !contract.has(route))).toEqual([]);
+    expect([...page, ...operations].filter((route) => !described.has(route))).toEqual([]);
+  });
+
+  test("what the contract has beyond the page is named as an addition", () => {
+    expect([...contract].filter((route) => !page.has(route)).toSorted()).toEqual(
+      additions.map(templateOf).toSorted(),
+    );
+  });
+});

@@ -213,6 +213,9 @@ const onGroup = (what: string, expect: Row["expect"], more: (scene: Scene) => ob
   expect,
 });
 
+/** The smallest image there is. */
+const gif = Buffer.from("R0lGODlhAQABAAAAACwAAAAAAQABAAAC", "base64");
+
 const groupRows: Record<string, Row[]> = {
   "groups.create": anybody(({ cast }) => ({ name: "N", memberUserIds: [cast.other.id] })),
   "groups.list": anybody(),
@@ -231,6 +234,9 @@ const groupRows: Record<string, Row[]> = {
   "groups.transferOwnership": [
     onGroup("to a member", owner, ({ cast }) => ({ newOwnerUserId: cast.other.id })),
   ],
+  "groups.setAvatarUrl": [onGroup("the group's", owner, () => ({ url: "https://pictures.example/b.png" }))],
+  "groups.uploadAvatar": [onGroup("the group's", owner, () => ({ body: gif }))],
+  "groups.avatar": [onGroup("the group's", members)],
   "groups.archive": [onGroup("the group", owner)],
   "invites.create": [onGroup("of the group", moderators)],
   "invites.list": [onGroup("of the group", moderators)],
@@ -262,7 +268,7 @@ const syncRows: Record<string, Row[]> = {
   "sync.fill": onLogs((log) => ({ log, fromSeq: 1, toSeq: 1 })),
 };
 
-/** By procedure. */
+/** By procedure: all but those in `elsewhere`. */
 export const rows: Record<string, Row[]> = {
   ...accountRows,
   ...messageRows,
@@ -270,4 +276,9 @@ export const rows: Record<string, Row[]> = {
   ...groupRows,
   ...paymentsRows,
   ...syncRows,
+};
+
+/** What has an access test of its own, and where. */
+export const elsewhere: Record<string, string> = {
+  "sync.subscribe": "scenarios/subscriber-is-cut-off and leavers-and-joiners",
 };

@@ -60,6 +60,7 @@ export async function newScene(given: Awaited<ReturnType<typeof newCast>>): Prom
   await act(url, former, `POST /groups/${group}/leave`);
   const after = await sendToGroup(url, other, group);
   const attachments: [string, string] = [early, await attach(url, other, after)];
+  await act(url, owner, `POST /groups/${group}/avatar/url`, { url: "https://pictures.example/a.png" });
   const invite = await act(url, owner, `POST /groups/${group}/invites`);
   return { ...given, group, before, after, attachments, invite: String(invite["code"]) };
 }

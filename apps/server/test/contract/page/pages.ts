@@ -6,12 +6,11 @@ import { historyRoutes } from "./history-routes.ts";
 import { invitesRoutes } from "./invites-routes.ts";
 import { keysRoutes } from "./keys-routes.ts";
 import { messagesRoutes } from "./messages-routes.ts";
-import { templateOf, type PageRoute } from "./page.ts";
+import type { PageRoute } from "./page.ts";
 import { paymentsRoutes } from "./payments-routes.ts";
 import { peopleRoutes } from "./people-routes.ts";
-import { contractRoutes } from "../contract-routes.ts";
 
-/** The routes of the wire contract's page. */
+/** Every route of the wire contract's page. */
 export const pageRoutes: PageRoute[] = [
   ...authRoutes,
   ...keysRoutes,
@@ -23,6 +22,22 @@ export const pageRoutes: PageRoute[] = [
   ...avatarRoutes,
   ...invitesRoutes,
   ...paymentsRoutes,
-].filter((each) =>
-  contractRoutes.some((c) => templateOf(`${c.method} ${c.template}`) === templateOf(each.route)),
-);
+];
+
+/** What the contract has beyond the page. */
+export const additions = [
+  "POST /auth/logout",
+  "GET /auth/pin",
+  "PUT /auth/pin",
+  "DELETE /auth/pin",
+  "POST /device_lists",
+  "GET /device_lists/{user_id}",
+  "GET /device_lists/me/handover",
+  "POST /conversations/direct",
+  "GET /groups/{id}/invites",
+  "DELETE /groups/{id}/invites/{code}",
+  "GET /admin/audit",
+];
+
+/** Served beside the contract. */
+export const operations = ["GET /health", "GET /metrics", "GET /openapi.json", "GET /docs"];
