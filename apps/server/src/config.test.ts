@@ -121,6 +121,7 @@ describe("a value that cannot be read stops the start and names its variable", (
     ["CHAT_WEBHOOK_ENDPOINTS_JSON", '[{"url":"x","secret":"s"}]'],
     ["WEBHOOK_RETRY_DELAY_SECS", "0"],
     ["WEBHOOK_RETRY_FOR_SECS", "-1"],
+    ["PUSH_RETRY_LIMIT", "-1"],
     ["PUSH_PROVIDER", "apns"],
     ["FCM_SERVICE_ACCOUNT_JSON", "{"],
     ["FCM_SERVICE_ACCOUNT_JSON", '{"project_id":"p"}'],

@@ -109,6 +109,7 @@ const environment = z.object({
   CHAT_WEBHOOK_ENDPOINTS_JSON: webhookEndpoints.default([]),
   WEBHOOK_RETRY_DELAY_SECS: integer(1, 3_600).default(5),
   WEBHOOK_RETRY_FOR_SECS: integer(1, 2_592_000).default(86_400),
+  PUSH_RETRY_LIMIT: integer(0, 1_000).default(36),
   OUTGOING_PRIVATE_HOSTS: hosts.default([]),
   PUSH_PROVIDER: z.enum(["none", "fcm", "webpush"]).default("none"),
   FCM_SERVER_KEY: z.string().min(1).optional(),

@@ -13,6 +13,7 @@ type Command = (call: CommandCall) => Promise<void>;
 const commands: Record<string, () => Promise<Command>> = {
   "payments:register": async () => (await import("./payments-register.ts")).registerPayments,
   "payments:simulate": async () => (await import("./payments-simulate.ts")).simulatePayment,
+  "push:redrive": async () => (await import("./push-redrive.ts")).redrivePushes,
   "webhooks:redrive": async () => (await import("./webhooks-redrive.ts")).redriveWebhooks,
 };
 

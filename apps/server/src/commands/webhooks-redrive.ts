@@ -13,6 +13,7 @@ import {
 import { CommandError } from "./command-error.ts";
 import { findDatabaseUrl } from "./database-url.ts";
 import type { CommandCall } from "./main.ts";
+import { parseLimit } from "./parse-limit.ts";
 
 const help = `npm run webhooks:redrive -- [options]
 
@@ -25,8 +26,6 @@ Sends webhooks again that were given up after WEBHOOK_RETRY_FOR_SECS. The runnin
 
 It reads the same environment, and .env, as the server.`;
 
-const maxLimit = 100_000;
-
 export async function redriveWebhooks({ config, args, print }: CommandCall): Promise<void> {
   const { values } = parseArgs({
     args,
@@ -38,10 +37,7 @@ export async function redriveWebhooks({ config, args, print }: CommandCall): Pro
     },
   });
   if (values.help) return print(help);
-  const limit = Number(values.limit);
-  if (!Number.isInteger(limit) || limit < 1 || limit > maxLimit) {
-    throw new CommandError(`--limit must be a whole number from 1 to ${maxLimit}`);
-  }
+  const limit = parseLimit(values.limit);
   const names = namesOfEndpoints(config);
   if (names.size === 0) {
     throw new CommandError(

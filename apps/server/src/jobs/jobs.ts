@@ -19,6 +19,10 @@ export interface Jobs extends AsyncDisposable {
   /** Ends a job in the caller's transaction. */
   complete(tx: Tx, job: Job): Promise<void>;
   work<Data extends object>(queue: string, workers: Workers<Data>): Promise<void>;
+  /** How many jobs of a queue of given-up ones there are, counted up to `limit`. */
+  countDead(queue: string, limit: number): Promise<number>;
+  /** Lets jobs of a queue of given-up ones, the oldest first, go back to where they came from; gives how many. */
+  redrive(queue: string, limit: number): Promise<number>;
   /** Lets this process look for jobs of the queue at once instead of at the next poll. */
   wake(queue: string): void;
 }
@@ -62,6 +66,8 @@ export async function startJobs({ url, log, queues }: JobsOptions): Promise<Jobs
     insert: async (tx, queue, jobs) => void (await boss.insert(queue, jobs, { db: fromKysely(tx) })),
     complete: async (tx, job) => void (await boss.complete(job.name, job, null, { db: fromKysely(tx) })),
     work: async (queue, options) => void workers.set(queue, await startWorkers(boss, queue, options)),
+    countDead: async (queue, limit) => (await boss.previewRedrive(queue, { limit })).total,
+    redrive: (queue, limit) => boss.redrive(queue, { limit }),
     wake,
     [Symbol.asyncDispose]: () => boss.stop({ graceful: true, timeout: drainMs }),
   };

@@ -9,7 +9,7 @@ import { countRoster } from "../conversations/conversations.service.ts";
 import type { PresenceStore } from "../presence/presence-store.ts";
 import type { Rosters } from "../sync/rosters.ts";
 import { loadPushProvider } from "../push/load-provider.ts";
-import { pushQueues, startPushes } from "../push/push.service.ts";
+import { describePushQueues, startPushes } from "../push/push.service.ts";
 import { describeWebhookQueues, startWebhooks } from "../webhooks/webhooks.service.ts";
 import { deriveEvents, type OutgoingEvent } from "./events.ts";
 import { createNotify } from "./notify.ts";
@@ -44,7 +44,7 @@ export async function startOutgoing(parts: OutgoingParts): Promise<Outgoing> {
   }
   await using cleanup = new AsyncDisposableStack();
   const post = cleanup.use(createPost(config));
-  const queues = [...describeWebhookQueues(config), ...(hasPush ? pushQueues : [])];
+  const queues = [...describeWebhookQueues(config), ...(hasPush ? describePushQueues(config) : [])];
   const jobs: Jobs = cleanup.use(await startJobs({ url: config.DB_URL, log, queues }));
   const stopping = new AbortController();
   cleanup.defer(() => stopping.abort());

@@ -1,6 +1,7 @@
 import type { ConversationId, DeviceId, UserId } from "@sotto/schema";
 import type { Job, Queue } from "pg-boss";
 import type { Wake } from "../../bus/bus.ts";
+import type { Config } from "../../config.ts";
 import type { Db, Tx } from "../../db/db.ts";
 import type { Jobs } from "../../jobs/jobs.ts";
 import type { Log } from "../../log.ts";
@@ -17,7 +18,8 @@ import {
 
 const occasionQueue = "push/occasions";
 const deviceQueue = "push/devices";
-const deadQueue = "push/dead";
+/** Holds what was given up, until `npm run push:redrive`. */
+export const deadPushQueue = "push/dead";
 const occasionWorkers = 2;
 const deviceWorkers = 8;
 /** Messages that follow each other within this are told of by one push, and those read meanwhile by none. */
@@ -33,8 +35,8 @@ type Occasion =
 type DeviceJob = PushDevice & { occasion: Occasion };
 
 /** `short`: one job waits for each conversation and for each device in it, so that bursts become one push. */
-export const pushQueues: Queue[] = [
-  { name: deadQueue, retentionSeconds: 7 * daySeconds },
+export const describePushQueues = (config: Config): Queue[] => [
+  { name: deadPushQueue, retentionSeconds: 7 * daySeconds },
   {
     name: occasionQueue,
     policy: "short",
@@ -48,13 +50,13 @@ export const pushQueues: Queue[] = [
   {
     name: deviceQueue,
     policy: "short",
-    retryLimit: 12,
+    retryLimit: config.PUSH_RETRY_LIMIT,
     retryDelay: 1,
     retryBackoff: true,
     retryDelayMax: 3_600,
     expireInSeconds: 60,
     deleteAfterSeconds: 3_600,
-    deadLetter: deadQueue,
+    deadLetter: deadPushQueue,
   },
 ];
 
