@@ -101,6 +101,9 @@ describe.each(["postgres", "s3"] as const)("%s", (name) => {
     await reference(released.id);
     await release(released.id);
     await collectBlobs(app, 1000);
+    expect(await read(released.id), "whoever had just found it").toHaveLength(10);
+    now += 61_000;
+    await collectBlobs(app, 1000);
     expect(await read(kept.id)).toHaveLength(10);
     // Just stored: its reference may be on the way.
     expect(await read(waiting.id)).toHaveLength(10);

@@ -23,6 +23,8 @@ import { chunkBytes, inPieces } from "./chunks.ts";
 const leaseMs = 3_600_000;
 /** How long whoever doomed a blob has for deleting it. */
 const deletionMs = 600_000;
+/** Whoever found a blob's id before it was given up has this long to begin reading it. */
+const graceMs = 60_000;
 const collectBatch = 20;
 
 export interface Upload {
@@ -106,9 +108,9 @@ export async function referenceBlob(tx: Tx, id: BlobId): Promise<void> {
   if (!(await markReferenced(tx, id))) throw new AppError("UNAVAILABLE");
 }
 
-/** Gives blobs up, in the transaction that removes their ids; they are collected soon. */
+/** Gives blobs up, in the transaction that removes their ids; they are collected a minute later. */
 export async function releaseBlobs(app: App, tx: Tx, ids: BlobId[]): Promise<void> {
-  if (ids.length > 0) await markReleased(tx, ids, app.now());
+  if (ids.length > 0) await markReleased(tx, ids, new Date(app.now().getTime() + graceMs));
 }
 
 /** Deletes a blob at once, unless it has a reference. A failure is left to the collection. */
