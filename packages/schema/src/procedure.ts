@@ -24,7 +24,7 @@ export interface RestRoute {
   wholeBody?: string;
   /** Largest JSON body in bytes, where the usual 4 MiB are too few. */
   maxBodyBytes?: number;
-  /** A download that answers bytes, with this media type, for example `application/octet-stream`. */
+  /** A download that answers bytes, with this media type or range of them: `image/*`. */
   bytes?: string;
 }
 

@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "0be285e1c3f195e09215fabdcaf76882cf832a78d59edc6673de73eb49a1eddc",
+  1: "d34e9d9dbd07db8fd4478d7aa3136debb4366314d71bee87cf379e9de93c2600",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

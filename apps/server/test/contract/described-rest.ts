@@ -76,6 +76,15 @@ export async function requireDescribed(url: string, route: string, answer: RestA
   );
 }
 
+/** Holds the media type of an answer that is no JSON against the document. */
+export async function requireDescribedType(url: string, route: string, answer: RestAnswer): Promise<void> {
+  described ??= fetchDocument(url).then((document) => new Validators(document));
+  const given = answer.headers.get("content-type") ?? "";
+  const types = (await described).types(route, answer.status);
+  const isDescribed = types.some((type) => given.startsWith(type.replace(/(\*\/)?\*$/, "")));
+  if (!isDescribed) throw new Error(`${route} answered ${answer.status} ${given}, not ${types.join(" or ")}`);
+}
+
 class Validators {
   readonly #ajv = new Ajv2020({ strict: false, validateSchema: false, validateFormats: false });
   readonly #document: OpenApiDocument;
@@ -104,6 +113,14 @@ class Validators {
       .toSorted((a, b) => a.split("{").length - b.split("{").length)
       .find((candidate) => new RegExp(`^${candidate.replace(/\{\w+\}/g, "[^/]+")}$`).test(path));
     return { method, template };
+  }
+
+  /** The media types of an answer. */
+  types(route: string, status: number): string[] {
+    const { method, template = "" } = this.match(route);
+    const responses = this.#document.paths[template]?.[method.toLowerCase()]?.responses ?? {};
+    const { content = {} } = (responses[String(status)] ?? {}) as { content?: object };
+    return Object.keys(content);
   }
 
   #pointer(route: string, status: number): string {

@@ -10,16 +10,20 @@ import { additions, operations, pageRoutes } from "./page/pages.ts";
 import { paymentsSecret } from "./page/payments-routes.ts";
 import { newWorld } from "./page/world.ts";
 
-const server = await startTestServer({ env: { PAYMENTS_WEBHOOK_SECRET: paymentsSecret } });
+const clock = { behindMs: 0 };
+const server = await startTestServer({
+  env: { PAYMENTS_WEBHOOK_SECRET: paymentsSecret },
+  now: () => new Date(Date.now() - clock.behindMs),
+});
 afterAll(() => server[Symbol.asyncDispose]());
 const { url } = server;
-const shared = await newWorld(url);
+const shared = await newWorld(url, clock);
 
 const routes = pageRoutes.map((each): [string, PageRoute] => [each.route, each]);
 
 describe.each(routes)("%s", (route, page) => {
   // What is listed depends on what was done before.
-  const world = page.route.startsWith("GET") ? newWorld(url) : Promise.resolve(shared);
+  const world = page.route.startsWith("GET") ? newWorld(url, clock) : Promise.resolve(shared);
 
   test("works, and gives what the page says", async () => {
     const asked = await page.good(await world);
@@ -117,8 +121,7 @@ describe.each(routes)("%s", (route, page) => {
         expect(answer.body).toEqual(answers[0]?.body);
         expect(answer.status).toBe(200);
       }
-      const body = { ...(asked.body as object), ...creates };
-      const reused = await ask(url, route, { ...asked, body });
+      const reused = await ask(url, route, await creates(asked, await world));
       expect(outcome(reused)).toEqual({
         status: 409,
         detail: "Idempotency-Key was used for another request",

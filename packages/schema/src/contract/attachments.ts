@@ -60,7 +60,8 @@ export const attachmentsProcedures = {
     rest: {
       method: "GET",
       path: "/messages/attachments/blob/{attachment_id}",
-      bytes: "application/octet-stream",
+      // As its sender called it.
+      bytes: "*/*",
     },
     errors: ["ATTACHMENT_NOT_FOUND"],
   },

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import type { RestAnswer } from "../../rest-client.ts";
-import { requireDescribed } from "../described-rest.ts";
+import { requireDescribed, requireDescribedType } from "../described-rest.ts";
 import type { Asked } from "./page.ts";
 
 /** The request's line: parameters escaped, as any client does it. */
@@ -32,6 +32,7 @@ export async function ask(url: string, route: string, asked: Asked): Promise<Res
   expect(response.headers.get("x-request-id")).toBe(requestId);
   const answer = await readAnswer(response);
   if (answer.isJson) await requireDescribed(url, line, answer);
+  else await requireDescribedType(url, line, answer);
   return answer;
 }
 

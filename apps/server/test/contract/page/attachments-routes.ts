@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { expect } from "vitest";
 import { aTime, aUuidV7 } from "../shapes.ts";
 import { strangers } from "./messages-routes.ts";
-import { aString, noIds, type Asked, type PageRoute } from "./page.ts";
+import { aString, noIds, type Asked, type PageRoute, withBody } from "./page.ts";
 import { act, newMessage, type World } from "./world.ts";
 
 const content = "sealed bytes";
@@ -66,7 +66,7 @@ export const attachmentsRoutes: PageRoute[] = [
     required: ["ciphertext_b64"],
     refusals: strangers("Message not found", attaching),
     again: "another",
-    creates: { filename: "another" },
+    creates: withBody({ filename: "another" }),
   },
   {
     route: "GET /messages/{id}/attachments",
@@ -85,6 +85,7 @@ export const attachmentsRoutes: PageRoute[] = [
     wrong: { id: noIds },
     refusals: strangers("Message not found", uploading),
     again: "another",
+    creates: (asked) => ({ ...asked, body: randomBytes(1000) }),
   },
   {
     route: "GET /messages/attachments/blob/{attachment_id}",

@@ -1,7 +1,16 @@
 import { newPerson, type DevicePerson } from "../people.ts";
 import { aTime, aUuidV7 } from "../shapes.ts";
 import { strangers } from "./messages-routes.ts";
-import { noBodyIds, noIds, ok, unknownId, type Asked, type PageRoute, type Refusal } from "./page.ts";
+import {
+  noBodyIds,
+  noIds,
+  ok,
+  unknownId,
+  type Asked,
+  type PageRoute,
+  type Refusal,
+  withBody,
+} from "./page.ts";
 import { newGroup, type NewGroup } from "./group-world.ts";
 import { act, type World } from "./world.ts";
 
@@ -50,6 +59,11 @@ const making: PageRoute[] = [
         ask: ({ ada }) => ({ by: ada, body: { name: "Alone" } }),
         answer: () => ({ id: aUuidV7, name: "Alone" }),
       },
+      {
+        why: "ids as the whole body",
+        ask: ({ ada, bob }) => ({ by: ada, query: { name: "Harbour" }, body: [bob.id] }),
+        answer: () => ({ id: aUuidV7, name: "Harbour" }),
+      },
     ],
     wrong: { name: noNames, member_user_ids: [5, "abc", {}, [5], ["abc"], [null], [[]]] },
     required: ["name"],
@@ -62,7 +76,7 @@ const making: PageRoute[] = [
       },
     ],
     again: "another",
-    creates: { name: "another" },
+    creates: withBody({ name: "another" }),
   },
   {
     route: "GET /groups",
@@ -148,6 +162,7 @@ const membership: PageRoute[] = [
       },
     ],
     again: "the same",
+    creates: (asked, { eve }) => ({ ...asked, body: { member_user_ids: [eve.id] } }),
   },
   {
     route: "DELETE /groups/{id}/members/{user_id}",
@@ -295,7 +310,7 @@ const groupSend: PageRoute = {
     },
   ],
   again: "another",
-  creates: { ciphertext: "b3RoZXI=" },
+  creates: withBody({ ciphertext: "b3RoZXI=" }),
 };
 
 export const groupsRoutes: PageRoute[] = [...making, ...membership, groupSend];

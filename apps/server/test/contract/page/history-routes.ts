@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import { aTime, aUuidV7 } from "../shapes.ts";
 import { messageOut, strangers } from "./messages-routes.ts";
-import { aList, noIds, ok, type Asked, type PageRoute } from "./page.ts";
+import { aList, noIds, ok, type Asked, type PageRoute, withBody } from "./page.ts";
 import { newGroup, newGroupMessage } from "./group-world.ts";
 import { act, newMessage, type World } from "./world.ts";
 
@@ -57,7 +57,7 @@ const reactionsRoutes: PageRoute[] = [
     required: ["emoji"],
     refusals: strangers("Message not found", reacting),
     again: "the same",
-    creates: { emoji: "another" },
+    creates: withBody({ emoji: "another" }),
   },
   {
     route: "GET /messages/{id}/reactions",
@@ -200,7 +200,7 @@ const archiveRoutes: PageRoute[] = [
     required: ["conversation_id", "messages"],
     refusals: strangers("Conversation not found", importing),
     again: "another",
-    creates: { version: 1 },
+    creates: withBody({ version: 1 }),
   },
 ];
 

@@ -2,7 +2,7 @@ import { aTime, aUuidV7 } from "../shapes.ts";
 import { newGroup } from "./group-world.ts";
 import { forbidden, onGroup } from "./groups-routes.ts";
 import { strangers } from "./messages-routes.ts";
-import { aString, noIds, type Asked, type PageRoute } from "./page.ts";
+import { aString, noIds, type Asked, type PageRoute, withBody } from "./page.ts";
 import { act, type World } from "./world.ts";
 
 const inviting = () => ({ body: { expires_in_minutes: 60, max_uses: 2 } });
@@ -21,6 +21,16 @@ async function exhausted(world: World): Promise<Asked> {
   await act(world, member, `POST /groups/invites/${params?.["code"]}/accept`);
   return { by: world.eve, params: params ?? {} };
 }
+
+/** An invite that has run out by now. */
+async function expired(world: World): Promise<Asked> {
+  world.clock.behindMs = 120_000;
+  const asked = await invited(world, world.eve, { expires_in_minutes: 1 });
+  world.clock.behindMs = 0;
+  return asked;
+}
+
+const outOfTime = { status: 410, detail: "Expired", why: "one that has expired", ask: expired };
 
 const unknownCode = {
   status: 404,
@@ -51,7 +61,7 @@ export const invitesRoutes: PageRoute[] = [
       ...forbidden(["member"], inviting),
     ],
     again: "another",
-    creates: { max_uses: 7 },
+    creates: withBody({ max_uses: 7 }),
   },
   {
     route: "GET /groups/invites/{code}",
@@ -68,7 +78,7 @@ export const invitesRoutes: PageRoute[] = [
         answer: () => ({ conversation_id: aUuidV7, name: "Harbour", remaining: null }),
       },
     ],
-    refusals: [unknownCode],
+    refusals: [unknownCode, outOfTime],
     again: "the same",
   },
   {
@@ -78,8 +88,13 @@ export const invitesRoutes: PageRoute[] = [
     answer: () => ({ detail: "ok", conversation_id: aUuidV7 }),
     refusals: [
       unknownCode,
+      outOfTime,
       { status: 429, detail: "Invite exhausted", why: "one that is used up", ask: exhausted },
     ],
     again: "the same",
+    creates: async ({ by, headers }, world) => ({
+      ...(await invited(world, by ?? world.eve)),
+      ...(headers ? { headers } : {}),
+    }),
   },
 ];

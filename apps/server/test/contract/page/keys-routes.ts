@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { newPerson } from "../people.ts";
 import { aTime } from "../shapes.ts";
-import { noIds, noTexts, ok, unknownId, type PageRoute } from "./page.ts";
+import { noIds, noTexts, ok, unknownId, type PageRoute, withBody } from "./page.ts";
 import { act, type World } from "./world.ts";
 
 const phone = { device_id: "phone", public_key: "key-of-phone", device_name: null, created_at: aTime };
@@ -46,7 +46,7 @@ export const keysRoutes: PageRoute[] = [
     },
     required: ["public_key"],
     again: "the same",
-    creates: { device_name: "Bob's" },
+    creates: withBody({ device_name: "Bob's" }),
   },
   {
     route: "GET /keys/me",

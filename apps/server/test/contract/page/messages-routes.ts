@@ -1,7 +1,17 @@
 import { expect } from "vitest";
 import { newPerson } from "../people.ts";
 import { aTime, aUuidV7 } from "../shapes.ts";
-import { aList, aString, noIds, ok, unknownId, type Asked, type PageRoute, type Refusal } from "./page.ts";
+import {
+  aList,
+  aString,
+  noIds,
+  ok,
+  unknownId,
+  type Asked,
+  type PageRoute,
+  type Refusal,
+  withBody,
+} from "./page.ts";
 import { act, newMessage, type World } from "./world.ts";
 
 const noTextFields = [5, true, null, [], {}, ""];
@@ -138,7 +148,7 @@ const sendRoutes: PageRoute[] = [
       },
     ],
     again: "another",
-    creates: { ciphertext: "b3RoZXI=" },
+    creates: withBody({ ciphertext: "b3RoZXI=" }),
   },
 ];
 

@@ -50,9 +50,14 @@ export interface PageRoute {
   refusals?: readonly Refusal[];
   /** What the same request gives the second time. */
   again: "the same" | "another" | { status: number; detail: string };
-  /** Honours `Idempotency-Key`; fields of the body that make it another request. */
-  creates?: object;
+  /** Honours `Idempotency-Key`; gives another request of the same user. */
+  creates?: (asked: Asked, world: World) => Asked | Promise<Asked>;
 }
+
+/** The request with other fields in its body. */
+export const withBody =
+  (fields: object) =>
+  (asked: Asked): Asked => ({ ...asked, body: { ...(asked.body as object), ...fields } });
 
 export const ok = { detail: "ok" };
 

@@ -1,7 +1,7 @@
 import { randomPhone } from "../../rest-client.ts";
 import { newPerson } from "../people.ts";
 import { aTime } from "../shapes.ts";
-import { noIds, ok, unknownId, type Asked, type PageRoute } from "./page.ts";
+import { noIds, ok, unknownId, type Asked, type PageRoute, withBody } from "./page.ts";
 import { act, type World } from "./world.ts";
 
 /** Somebody new, whom nothing that happened before concerns. */
@@ -47,7 +47,7 @@ const contactsRoutes: PageRoute[] = [
       },
     ],
     again: "the same",
-    creates: { phone: "+4915199999999" },
+    creates: withBody({ phone: "+4915199999999" }),
   },
   {
     route: "GET /contacts",
@@ -81,6 +81,7 @@ const blocksRoutes: PageRoute[] = [
       },
     ],
     again: "the same",
+    creates: (asked, { eve }) => ({ ...asked, query: { blocked_user_id: eve.id } }),
   },
   {
     route: "DELETE /blocks",

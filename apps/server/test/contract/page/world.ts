@@ -10,12 +10,18 @@ export interface World {
   eve: DevicePerson;
   /** Of ada and bob. */
   conversation: string;
+  /** The server's. */
+  clock: Clock;
 }
 
-export async function newWorld(url: string): Promise<World> {
+export interface Clock {
+  behindMs: number;
+}
+
+export async function newWorld(url: string, clock: Clock = { behindMs: 0 }): Promise<World> {
   const [ada, bob, eve] = [await newPerson(url), await newPerson(url), await newPerson(url)];
   const [message] = await sendAll(url, bob, ada, ["the first"]);
-  return { url, ada, bob, eve, conversation: String(message?.["conversation_id"]) };
+  return { url, ada, bob, eve, conversation: String(message?.["conversation_id"]), clock };
 }
 
 /** A new message from bob to ada. */
