@@ -16,6 +16,8 @@ const samples: Partial<Record<ErrorCode, object>> = {
   RATE_LIMITED: { retryAfter: 7 },
   GROUP_RATE_LIMITED: { retryAfter: 7 },
   ENVELOPE_REFUSED: { field: "message_id" },
+  DEVICE_LIST_CONFLICT: { currentVersion: 3 },
+  DEVICE_LIST_REFUSED: { field: "list" },
   DEVICE_LIST_STALE: { missing: [device], extra: [], outdated: [device] },
 };
 
