@@ -12,6 +12,7 @@ import { Outbox } from "./messages/outbox.ts";
 import type { ReceivedMessage } from "./messages/received-message.ts";
 import { type Pin, createPin } from "./pin.ts";
 import type { Session } from "./session.ts";
+import { migrateStore } from "./storage/migrate-store.ts";
 import type { Store } from "./storage/store.ts";
 import { LiveStream } from "./sync/live-stream.ts";
 import { Turns } from "./turns.ts";
@@ -19,7 +20,10 @@ import { Turns } from "./turns.ts";
 export interface ClientOptions {
   /** The server: `https://host[:port][/path]`. */
   url: string;
-  /** `memoryStore()`, or `fileStore(path)` of `@sotto/sdk/node`. It belongs to one client, and one user, at a time. */
+  /**
+   * `memoryStore()`, `indexedDbStore(name)` of `@sotto/sdk/browser`, or `fileStore(path, …)` of `@sotto/sdk/node`. It
+   * belongs to one client, and one user, at a time.
+   */
   store: Store;
   /** ms since the epoch; `Date.now` by default. */
   now?: (() => number) | undefined;
@@ -101,7 +105,8 @@ interface SignedIn {
 }
 
 /**
- * Makes a client on a store; with a store that holds a session it is signed in. No network.
+ * Makes a client on a store; with a store that holds a session it is signed in. No network. Throws `STORE_TOO_NEW` when
+ * the store was written by a later version.
  *
  * @example
  * ```ts
@@ -114,6 +119,7 @@ interface SignedIn {
  */
 export async function createClient(options: ClientOptions): Promise<Client> {
   const { store, now = Date.now, pq = "prefer" } = options;
+  await migrateStore(store);
   const account = await Account.load(store, now);
   return new SottoClient({ url: options.url.replace(/\/+$/, ""), store, now, pq, account });
 }

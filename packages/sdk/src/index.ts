@@ -1,4 +1,7 @@
-/** `@sotto/sdk`: the client. Browsers, workers and Node 22 and later; Node's file store is in `@sotto/sdk/node`. */
+/**
+ * `@sotto/sdk`: the client. Browsers, workers and Node 22 and later. What keeps it across restarts is in
+ * `@sotto/sdk/browser` and `@sotto/sdk/node`.
+ */
 export type { ConversationId, DeviceId, ErrorCode, LogId, MessageId, UserId } from "@sotto/schema";
 export { type Client, type ClientOptions, type OtpRequest, createClient } from "./client.ts";
 export type { Conversation, ConversationSummary, Conversations, HistoryOptions } from "./conversations.ts";
