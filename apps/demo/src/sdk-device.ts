@@ -66,5 +66,11 @@ function describe(message: ReceivedMessage): string {
       return `unreadable: ${message.reason}`;
     case "unknown":
       return `unknown: ${message.type}`;
+    case "file":
+      return `file: ${message.name}`;
+    case "edit":
+    case "reaction":
+    case "deletion":
+      return message.kind;
   }
 }

@@ -25,7 +25,7 @@ export {
 export { maxLiveInvites, type Invite } from "./domains/invites.ts";
 export { maxAttachments, maxInlineAttachmentBytes, type Attachment } from "./domains/attachments.ts";
 export { maxListsPerPage } from "./domains/device-lists.ts";
-export { maxPublicKeyChars, type Device } from "./domains/keys.ts";
+export { maxPublicKeyChars, maxQueriedUsers, type Device } from "./domains/keys.ts";
 export {
   maxCiphertextBytes,
   maxRecipients,

@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "d34e9d9dbd07db8fd4478d7aa3136debb4366314d71bee87cf379e9de93c2600",
+  1: "4738483af300fd0c25b9b503dababcdcc8f493cdbecbafc9cde5dc57250e2759",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

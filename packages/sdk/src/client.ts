@@ -1,18 +1,21 @@
+import type { Presence } from "@sotto/schema";
 import { type Api, createApi } from "./api/api.ts";
-import { type Conversations, createConversations } from "./conversations.ts";
+import { type Contacts, createContacts, findPresence } from "./contacts.ts";
+import type { ConversationOptions } from "./conversation.ts";
+import { type Conversations, type SignedIn, createConversations } from "./conversations.ts";
 import { type Devices, createDevices } from "./devices.ts";
 import type { PqPolicy } from "./crypto/wrap-for-devices.ts";
 import { Emitter } from "./emitter.ts";
 import { SottoError } from "./errors.ts";
 import type { ClientEvents, ClientStatus } from "./events.ts";
 import { Account, type Me, type SignInInput } from "./identity/account.ts";
+import { type Groups, createGroups } from "./groups.ts";
 import { Directory } from "./identity/directory.ts";
 import { Inbox } from "./messages/inbox.ts";
 import { Outbox } from "./messages/outbox.ts";
 import type { ReceivedMessage } from "./messages/received-message.ts";
 import { type Pin, createPin } from "./pin.ts";
 import type { Session } from "./session.ts";
-import { migrateStore } from "./storage/migrate-store.ts";
 import type { Store } from "./storage/store.ts";
 import { LiveStream } from "./sync/live-stream.ts";
 import { Turns } from "./turns.ts";
@@ -20,10 +23,7 @@ import { Turns } from "./turns.ts";
 export interface ClientOptions {
   /** The server: `https://host[:port][/path]`. */
   url: string;
-  /**
-   * `memoryStore()`, `indexedDbStore(name)` of `@sotto/sdk/browser`, or `fileStore(path, …)` of `@sotto/sdk/node`. It
-   * belongs to one client, and one user, at a time.
-   */
+  /** `memoryStore()`, or `fileStore(path)` of `@sotto/sdk/node`. It belongs to one client, and one user, at a time. */
   store: Store;
   /** ms since the epoch; `Date.now` by default. */
   now?: (() => number) | undefined;
@@ -60,8 +60,12 @@ export interface Client extends AsyncDisposable {
   readonly me: Me | null;
   readonly status: ClientStatus;
   readonly conversations: Conversations;
+  readonly groups: Groups;
+  readonly contacts: Contacts;
   readonly devices: Devices;
   readonly pin: Pin;
+  /** Whether a user is connected, and when last. Throws `USER_NOT_FOUND`. */
+  presence(userId: string, options?: CallOptions): Promise<Presence>;
   /** Sends a code to the phone. Throws `INVALID_PHONE`, `OTP_RATE_LIMITED`, `OTP_NOT_SENT`. */
   requestOtp(phone: string, options?: CallOptions): Promise<OtpRequest>;
   /**
@@ -91,22 +95,34 @@ export interface Client extends AsyncDisposable {
    * ```
    */
   messages(options?: CallOptions): AsyncIterableIterator<ReceivedMessage>;
-  /** Gives the function that removes the listener. */
+  /**
+   * Calls the listener at each event; gives the function that removes it.
+   *
+   * @example
+   * ```ts
+   * const stop = client.on("message", (message) => console.log(message.content));
+   * ```
+   */
   on<Name extends keyof ClientEvents>(name: Name, listener: (event: ClientEvents[Name]) => void): () => void;
+  /**
+   * The same to iterate over, from the first `next` on. It ends when `signal` aborts, or by `break`. Whoever falls behind
+   * by 1,000 events loses the oldest.
+   *
+   * @example
+   * ```ts
+   * for await (const typing of client.events("typing")) console.log(typing.userId, typing.isTyping);
+   * ```
+   */
+  events<Name extends keyof ClientEvents>(
+    name: Name,
+    options?: CallOptions,
+  ): AsyncIterableIterator<ClientEvents[Name]>;
   /** Stops everything and closes the store. What is unsent stays in it. */
   close(): Promise<void>;
 }
 
-/** The parts that live as long as someone is signed in. */
-interface SignedIn {
-  session: Session;
-  outbox: Outbox;
-  inbox: Inbox;
-}
-
 /**
- * Makes a client on a store; with a store that holds a session it is signed in. No network. Throws `STORE_TOO_NEW` when
- * the store was written by a later version.
+ * Makes a client on a store; with a store that holds a session it is signed in. No network.
  *
  * @example
  * ```ts
@@ -119,13 +135,14 @@ interface SignedIn {
  */
 export async function createClient(options: ClientOptions): Promise<Client> {
   const { store, now = Date.now, pq = "prefer" } = options;
-  await migrateStore(store);
   const account = await Account.load(store, now);
   return new SottoClient({ url: options.url.replace(/\/+$/, ""), store, now, pq, account });
 }
 
 class SottoClient implements Client {
   readonly conversations: Conversations;
+  readonly groups: Groups;
+  readonly contacts: Contacts;
   readonly devices: Devices;
   readonly pin: Pin;
   readonly #options: ClientParts;
@@ -141,7 +158,13 @@ class SottoClient implements Client {
     const { account, url } = options;
     this.#options = options;
     this.#api = createApi({ url, getToken: () => account.token });
-    this.conversations = createConversations(() => this.#require());
+    const parts: ConversationOptions = {
+      getSession: () => this.#require(),
+      listen: (name, listener) => this.#events.on(name, listener),
+    };
+    this.conversations = createConversations(parts);
+    this.groups = createGroups(parts);
+    this.contacts = createContacts(() => this.#require());
     this.devices = createDevices(() => this.#require());
     this.pin = createPin(() => this.#require());
   }
@@ -152,6 +175,10 @@ class SottoClient implements Client {
 
   get status(): ClientStatus {
     return this.#status;
+  }
+
+  presence(userId: string, options?: CallOptions): Promise<Presence> {
+    return findPresence(() => this.#require(), userId, options);
   }
 
   async requestOtp(phone: string, { signal }: CallOptions = {}): Promise<OtpRequest> {
@@ -209,6 +236,13 @@ class SottoClient implements Client {
     return this.#events.on(name, listener);
   }
 
+  events<Name extends keyof ClientEvents>(
+    name: Name,
+    { signal }: CallOptions = {},
+  ): AsyncIterableIterator<ClientEvents[Name]> {
+    return this.#events.iterate(name, signal);
+  }
+
   close(): Promise<void> {
     return this.#turns.run(async () => {
       await this.#stopLive();
@@ -248,7 +282,7 @@ class SottoClient implements Client {
     const { url, store, now, pq, account } = this.#options;
     const [api, events] = [this.#api, this.#events];
     const directory = new Directory({ store, api, me, now });
-    const session: Session = { url, me, account, api, store, directory, events, pq, now };
+    const session: Session = { url, me, account, api, store, directory, events, pq, now, turns: new Turns() };
     return { session, outbox: new Outbox(session), inbox: await Inbox.load(store) };
   }
 }

@@ -1,3 +1,5 @@
+const maxWaiting = 1_000;
+
 /** Typed listeners. A listener that throws fails by itself: the SDK's work goes on. */
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<(event: never) => void>>();
@@ -10,6 +12,11 @@ export class Emitter<Events extends object> {
     return () => listeners.delete(listener);
   }
 
+  /** Somebody listens: what only an event needs is worth making. */
+  has(name: keyof Events): boolean {
+    return (this.#listeners.get(name)?.size ?? 0) > 0;
+  }
+
   emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
     for (const listener of this.#listeners.get(name) ?? []) {
       try {
@@ -20,6 +27,36 @@ export class Emitter<Events extends object> {
           throw error;
         });
       }
+    }
+  }
+
+  /** What is told from the first `next` on, until `signal` aborts. Of more than can be kept the oldest are left out. */
+  async *iterate<Name extends keyof Events>(
+    name: Name,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Events[Name], void, undefined> {
+    const waiting: Events[Name][] = [];
+    let arrival = Promise.withResolvers<void>();
+    const wake = (): void => arrival.resolve();
+    const remove = this.on(name, (event) => {
+      waiting.push(event);
+      if (waiting.length > maxWaiting) waiting.shift();
+      wake();
+    });
+    signal?.addEventListener("abort", wake);
+    try {
+      while (!signal?.aborted) {
+        const next = waiting.shift();
+        if (next !== undefined) {
+          yield next;
+          continue;
+        }
+        await arrival.promise;
+        arrival = Promise.withResolvers();
+      }
+    } finally {
+      signal?.removeEventListener("abort", wake);
+      remove();
     }
   }
 }

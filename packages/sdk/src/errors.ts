@@ -19,15 +19,16 @@ const clientErrors = {
     message: "No device of the peer can be sealed to with X-Wing",
     retry: "after_change",
   },
+  TOO_MANY_DEVICES: {
+    message: "The members have more devices than a message can be sealed for",
+    retry: "after_change",
+  },
+  NOT_YOUR_MESSAGE: { message: "Only its author edits or deletes a message", retry: "never" },
   INVALID_INPUT: { message: "Invalid input", retry: "never" },
   BUSY: { message: "The messages are already being read", retry: "after_change" },
   STORE_LOCKED: { message: "The store is open in another client", retry: "after_change" },
   STORE_FAILED: { message: "The store failed", retry: "never" },
   STORE_MISMATCH: { message: "The store belongs to another user", retry: "after_change" },
-  STORE_TOO_NEW: { message: "The store was written by a newer version of the SDK", retry: "after_change" },
-  STORE_DAMAGED: { message: "The store holds something that it was not given", retry: "never" },
-  STORE_EVICTED: { message: "The browser has deleted the store", retry: "after_change" },
-  WRONG_PASSPHRASE: { message: "The passphrase or key does not open the store", retry: "after_change" },
 } as const satisfies Record<string, { message: string; retry: RetryAdvice }>;
 
 export type ClientErrorCode = keyof typeof clientErrors;
@@ -42,9 +43,11 @@ export type SottoErrorDetails<Code extends SottoErrorCode> = Code extends
   ? { unreachable: UnreachableDevice[] }
   : Code extends "INVALID_INPUT"
     ? { field: string }
-    : Code extends ErrorCode
-      ? ErrorDetails<Code>
-      : undefined;
+    : Code extends "TOO_MANY_DEVICES"
+      ? { devices: number; max: number }
+      : Code extends ErrorCode
+        ? ErrorDetails<Code>
+        : undefined;
 
 /** A {@link SottoError} of any code: after a check of `code`, `details` has that code's type. */
 export type AnySottoError = { [Code in SottoErrorCode]: SottoError<Code> }[SottoErrorCode];

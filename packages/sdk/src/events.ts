@@ -10,6 +10,8 @@ import type {
 } from "@sotto/schema";
 import type { AnySottoError } from "./errors.ts";
 import type { SentMessage } from "./messages/sent-message.ts";
+import type { Message } from "./timeline/message.ts";
+import type { ConversationSummary } from "./timeline/read-timeline.ts";
 
 /** What the live stream is doing. */
 export interface ClientStatus {
@@ -74,10 +76,17 @@ export interface Resync {
   prunedThrough: number;
 }
 
-/** A message left the outbox; also for one that was resumed after a restart, whose `send` nobody awaits. */
-export type OutboxEvent = { peerUserId: string; clientMessageId: string } & (
-  | { state: "delivered"; message: SentMessage }
-  | { state: "stopped"; error: AnySottoError }
+/** What became of a message of this device's; also for one that was resumed after a restart, whose `send` nobody awaits. */
+export type OutboxEvent = {
+  /** null in a group. */
+  peerUserId: UserId | null;
+  /** Of a group; null in a direct conversation. */
+  conversationId: ConversationId | null;
+  clientMessageId: string;
+} & (
+  | { state: "queued" | "cancelled" }
+  | { state: "sent"; message: SentMessage }
+  | { state: "failed"; error: AnySottoError }
 );
 
 /** What `client.on` can listen for. Events are hints, told once and not stored: only messages are kept. */
@@ -90,4 +99,10 @@ export interface ClientEvents {
   resync: Resync;
   typing: Typing;
   outbox: OutboxEvent;
+  /** A new line of a timeline, one's own too. */
+  message: Message;
+  /** A line of a timeline is not what it was: edited, reacted to, deleted, delivered, read, failed. */
+  messageChanged: Message;
+  /** A conversation is new, or its newest message, its name or its unread count is. */
+  conversation: ConversationSummary;
 }

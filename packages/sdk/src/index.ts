@@ -1,10 +1,31 @@
-/**
- * `@sotto/sdk`: the client. Browsers, workers and Node 22 and later. What keeps it across restarts is in
- * `@sotto/sdk/browser` and `@sotto/sdk/node`.
- */
-export type { ConversationId, DeviceId, ErrorCode, LogId, MessageId, UserId } from "@sotto/schema";
+/** `@sotto/sdk`: the client. Browsers, workers and Node 22 and later; Node's file store is in `@sotto/sdk/node`. */
+export type {
+  Block,
+  Contact,
+  ConversationId,
+  DeviceId,
+  ErrorCode,
+  Group as GroupInfo,
+  GroupRole,
+  GroupSummary,
+  Invite,
+  LogId,
+  MessageId,
+  Presence,
+  UserId,
+} from "@sotto/schema";
 export { type Client, type ClientOptions, type OtpRequest, createClient } from "./client.ts";
-export type { Conversation, ConversationSummary, Conversations, HistoryOptions } from "./conversations.ts";
+export type { Contacts } from "./contacts.ts";
+export type {
+  Conversation,
+  ConversationEvents,
+  MessageHandle,
+  MessagePage,
+  PageOptions,
+  TextOptions,
+} from "./conversation.ts";
+export type { Conversations } from "./conversations.ts";
+export type { FilePayload, MessageRef, TextPayload, UnknownPayload } from "./crypto/payload.ts";
 export type { EnvelopeErrorCode } from "./crypto/errors.ts";
 export type { KemName } from "./crypto/kems.ts";
 export type { PublicKeyRefusal } from "./crypto/key-bundle.ts";
@@ -28,10 +49,15 @@ export type {
   Typing,
   SessionOpened,
 } from "./events.ts";
+export type { Group, Groups, InviteOptions } from "./groups.ts";
 export type { Me, SignInInput } from "./identity/account.ts";
 export type { SendOptions } from "./messages/outbox.ts";
 export type {
+  DeletionMessage,
+  EditMessage,
+  FileMessage,
   OpaqueMessage,
+  ReactionMessage,
   ReceivedMessage,
   TextMessage,
   UnknownMessage,
@@ -42,3 +68,5 @@ export type { SentMessage } from "./messages/sent-message.ts";
 export type { Pin } from "./pin.ts";
 export { memoryStore } from "./storage/memory-store.ts";
 export type { ListOptions, Store, StoreItem, StoreWrite } from "./storage/store.ts";
+export type { Message, MessageContent, MessageState } from "./timeline/message.ts";
+export type { ConversationSummary } from "./timeline/read-timeline.ts";

@@ -65,7 +65,16 @@ export {
   type OpenedEnvelope,
   openEnvelope,
 } from "./crypto/open-envelope.ts";
-export type { Payload, TextPayload, UnknownPayload } from "./crypto/payload.ts";
+export type {
+  DeletionPayload,
+  EditPayload,
+  FilePayload,
+  MessageRef,
+  Payload,
+  ReactionPayload,
+  TextPayload,
+  UnknownPayload,
+} from "./crypto/payload.ts";
 export type { HpkeKeyPair, KemName, SeedKeyPair } from "./crypto/kems.ts";
 export type { KeyPair } from "./crypto/primitives.ts";
 export {

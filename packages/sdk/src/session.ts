@@ -5,6 +5,7 @@ import type { ClientEvents } from "./events.ts";
 import type { Account, Me } from "./identity/account.ts";
 import type { Directory } from "./identity/directory.ts";
 import type { Store } from "./storage/store.ts";
+import type { Turns } from "./turns.ts";
 
 /** What the parts of a signed-in client share. */
 export interface Session {
@@ -14,6 +15,8 @@ export interface Session {
   account: Account;
   api: Api;
   store: Store;
+  /** Whoever reads the store to change what was read takes a turn, with the commit in it. No network in a turn. */
+  turns: Turns;
   directory: Directory;
   events: Emitter<ClientEvents>;
   pq: PqPolicy;

@@ -55,8 +55,8 @@ function quotasOf(config: Config): Record<LimitName, { points: number; durationS
 }
 
 export interface Limits {
-  /** Counts one call; gives the seconds to wait when it is one too many, else 0. */
-  consume(name: LimitName, key: string): Promise<number>;
+  /** Counts one call, or so many; gives the seconds to wait when that is too many, else 0. */
+  consume(name: LimitName, key: string, points?: number): Promise<number>;
 }
 
 /** Counts in Redis where there is one, and in memory while it is away. */
@@ -72,9 +72,9 @@ export function createLimits(config: Config, redis: Redis | undefined): Limits {
   const hashKey = (key: string): string =>
     createHmac("sha256", config.JWT_SECRET).update(`limit/${key}`).digest("base64url");
   return {
-    consume: async (name, key) => {
+    consume: async (name, key, points = 1) => {
       try {
-        await limiterOf(name).consume(hashKey(key));
+        await limiterOf(name).consume(hashKey(key), points);
         return 0;
       } catch (refusal) {
         if (refusal instanceof RateLimiterRes) return Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));

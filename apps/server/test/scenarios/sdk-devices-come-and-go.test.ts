@@ -19,10 +19,12 @@ test("a device that is added between two sends gets the second one", async () =>
   expect(unreachable).toEqual([]);
   await Promise.all([bob.untilReceived(2), bobPhone.untilReceived(1), alicePhone.untilReceived(1)]);
   expect(bobPhone.texts).toEqual(["2"]);
-  expect(await bobPhone.to(alice).history()).toMatchObject([
+  const { messages, hasEarlier } = await bobPhone.to(alice).messages();
+  expect(messages.map(({ content }) => content)).toMatchObject([
     { kind: "unreadable", reason: "not_for_this_device" },
     { kind: "text", text: "2" },
   ]);
+  expect(hasEarlier).toBe(false);
 });
 
 test("a removed device stops, and gets nothing more", async () => {

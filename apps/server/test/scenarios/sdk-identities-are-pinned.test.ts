@@ -70,8 +70,8 @@ test("a week later the keys are replaced; what was sealed to the old ones stays 
   expect(again.texts).toEqual(["to the old key", "to the new key"]);
   expect(again.me).toEqual(bob);
   expect((await published()).body).not.toEqual(before.body);
-  expect(await again.to(alice).history()).toMatchObject([
-    { text: "to the old key" },
-    { text: "to the new key" },
+  expect((await again.to(alice).messages()).messages).toMatchObject([
+    { content: { text: "to the old key" } },
+    { content: { text: "to the new key" } },
   ]);
 });

@@ -30,7 +30,8 @@ test("devices with X-Wing are sealed to with it, and both sides are told", async
   await Promise.all([bob.untilReceived(1), alicePhone.untilReceived(1)]);
   for (const reader of [bob, alicePhone])
     expect(reader.received).toMatchObject([{ text: "hello", kem: "x-wing" }]);
-  expect(await alice.to(bob).history()).toMatchObject([{ text: "hello", isOwn: true, kem: "x-wing" }]);
+  const { messages } = await alice.to(bob).messages();
+  expect(messages).toMatchObject([{ content: { text: "hello" }, isOwn: true, kem: "x-wing" }]);
 });
 
 test("one device without X-Wing: prefer seals with X25519 and says so, require leaves it out", async () => {

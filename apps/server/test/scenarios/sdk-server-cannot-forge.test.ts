@@ -39,6 +39,6 @@ test("a server that repeats, renames or misplaces a message is found out", async
   const reasons = bob.received.flatMap((message) => (message.kind === "unreadable" ? [message.reason] : []));
   // The copy in the name of Bob's own device is not for him to read; the history shows it.
   expect(reasons).toEqual(["replayed", "wrong_device", "sender_unverified", "wrap_rejected", "malformed"]);
-  const history = await bob.to(alice).history();
-  expect(history.filter(({ kind }) => kind === "text")).toHaveLength(3);
+  const { messages } = await bob.to(alice).messages();
+  expect(messages.filter(({ content }) => content.kind === "text")).toHaveLength(3);
 });

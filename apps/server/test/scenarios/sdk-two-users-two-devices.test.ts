@@ -37,13 +37,14 @@ test("two users with two devices each: every device reads every text, the sendin
   });
   expect(answer.conversationId).toBe(hello.conversationId);
 
-  const history = await alice.to(bob).history();
-  expect(history.map((message) => message.kind === "text" && message.text)).toEqual([
-    "hello Bob",
-    "hello Alice",
+  const { messages } = await alice.to(bob).messages();
+  expect(messages).toMatchObject([
+    { content: { text: "hello Bob" }, isOwn: true },
+    { content: { text: "hello Alice" }, isOwn: false },
   ]);
-  expect(await bob.to(alice).history({ before: answer.id })).toMatchObject([
-    { text: "hello Bob", isOwn: false },
+  const [, newest] = (await bob.to(alice).messages()).messages;
+  expect((await bob.to(alice).messages({ before: newest })).messages).toMatchObject([
+    { content: { text: "hello Bob" }, isOwn: false },
   ]);
 });
 
@@ -65,7 +66,7 @@ test("the sender is told of delivery and reading", async () => {
   expect(await bob.client.conversations.list()).toMatchObject([
     { id: conversationId, peerUserId: alice.userId, unreadCount: 1 },
   ]);
-  await bob.to(alice).markRead(id);
+  await bob.to(alice).markRead();
   expect(await read).toMatchObject({ messageId: id, userId: bob.userId });
   expect(await bob.client.conversations.list()).toMatchObject([{ unreadCount: 0 }]);
 });

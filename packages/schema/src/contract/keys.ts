@@ -31,6 +31,16 @@ export const keysProcedures = {
     rest: { method: "GET", path: "/keys/{user_id}" },
     errors: [],
   },
+  listMany: {
+    kind: "mutation",
+    access: "user",
+    limit: "general",
+    summary:
+      "List the devices of up to 200 users; whoever shares no conversation with me counts as a key look-up",
+    ...keys.listMany,
+    rest: { method: "POST", path: "/keys/query" },
+    errors: [],
+  },
   update: {
     kind: "mutation",
     access: "user",

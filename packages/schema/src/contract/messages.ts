@@ -70,6 +70,15 @@ export const messagesProcedures = {
     rest: { method: "POST", path: "/messages/{message_id}/ack_read" },
     errors: ["MESSAGE_NOT_FOUND"],
   },
+  ackReadThrough: {
+    kind: "mutation",
+    access: "device",
+    limit: "sync",
+    summary: "Mark a message and all before it in its conversation read on this device",
+    ...messages.ack,
+    output: ok,
+    errors: ["MESSAGE_NOT_FOUND"],
+  },
   ackDeliveredDevice: {
     kind: "mutation",
     access: "user",

@@ -28,4 +28,12 @@ export const syncProcedures = {
     ...sync.fill,
     errors: ["LOG_NOT_FOUND"],
   },
+  log: {
+    kind: "query",
+    access: "device",
+    limit: "sync",
+    summary: "How far a log reaches",
+    ...sync.log,
+    errors: ["LOG_NOT_FOUND"],
+  },
 } as const satisfies Procedures;

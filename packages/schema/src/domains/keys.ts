@@ -28,5 +28,13 @@ export const publish = {
 
 export const listMine = { input: z.object({}), output: z.array(device) };
 export const list = { input: z.object({ userId }), output: z.array(device) };
+
+/** Most users that one look-up names. */
+export const maxQueriedUsers = 200;
+export const listMany = {
+  input: z.object({ userIds: z.array(userId).min(1).max(maxQueriedUsers) }),
+  /** In the order in which they were named, each once; an unknown one without devices. */
+  output: z.object({ users: z.array(z.object({ userId, devices: z.array(device) })) }),
+};
 export const update = { input: z.object({ deviceId, deviceName, pushToken }) };
 export const remove = { input: z.object({ deviceId }) };

@@ -1,4 +1,4 @@
-import type { UserId } from "@sotto/schema";
+import { type Device, type UserId, maxQueriedUsers } from "@sotto/schema";
 import * as z from "zod";
 import type { Api } from "../api/api.ts";
 import { type VerifiedDevice, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
@@ -38,9 +38,9 @@ export class Directory {
     options: { signal?: AbortSignal | undefined; maxAgeMs?: number } = {},
   ): Promise<RecipientDevice[]> {
     const { signal, maxAgeMs = freshForMs } = options;
-    const cached = this.#lists.get(userId);
     const at = this.#options.now();
-    if (cached && at - cached.at < maxAgeMs && at >= cached.at) return cached.devices;
+    const known = this.#findFresh(userId, at, maxAgeMs);
+    if (known) return known;
     const { api, me } = this.#options;
     const published = await api.call(
       (server, call) =>
@@ -49,6 +49,34 @@ export class Directory {
           : server.keys.list.query({ userId }, call),
       signal,
     );
+    return this.#keep(userId, published, at);
+  }
+
+  /** The devices of several users, those of this one too: one call for all whose list is not at hand. */
+  async listMany(
+    userIds: readonly UserId[],
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<RecipientDevice[]> {
+    const { api, me, now } = this.#options;
+    const at = now();
+    const unknown = userIds.filter((id) => id !== me.userId && !this.#findFresh(id, at, freshForMs));
+    for (let from = 0; from < unknown.length && unknown.length > 1; from += maxQueriedUsers) {
+      const asked = unknown.slice(from, from + maxQueriedUsers);
+      const { users } = await api.call(
+        (server, call) => server.keys.listMany.mutate({ userIds: asked }, call),
+        options.signal,
+      );
+      for (const { userId, devices } of users) await this.#keep(userId, devices, at);
+    }
+    return (await Promise.all(userIds.map((id) => this.list(id, options)))).flat();
+  }
+
+  #findFresh(userId: string, at: number, maxAgeMs: number): RecipientDevice[] | undefined {
+    const cached = this.#lists.get(userId);
+    return cached && at - cached.at < maxAgeMs && at >= cached.at ? cached.devices : undefined;
+  }
+
+  async #keep(userId: string, published: readonly Device[], at: number): Promise<RecipientDevice[]> {
     const devices = await Promise.all(published.map((device) => this.#judge({ userId, ...device })));
     this.#lists.set(userId, { at, devices });
     return devices;

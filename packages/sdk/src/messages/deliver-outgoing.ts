@@ -1,10 +1,11 @@
-import type { Message } from "@sotto/schema";
+import type { MessageId } from "@sotto/schema";
 import { toSottoError } from "../api/to-sotto-error.ts";
 import { SottoError } from "../errors.ts";
 import type { Session } from "../session.ts";
 import type { OutgoingQueue } from "./outgoing-queue.ts";
+import { findParticipants, forgetParticipants } from "./participants.ts";
 import { sealOutgoing } from "./seal-outgoing.ts";
-import type { Outgoing, Sealed, SentMessage } from "./sent-message.ts";
+import { type Outgoing, type Sealed, type SentMessage, toSentMessage } from "./sent-message.ts";
 
 const maxReseals = 5;
 
@@ -19,21 +20,20 @@ interface Delivery {
 export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> {
   const { session, queue, clientMessageId, signal } = delivery;
   if (signal.aborted) throw toSottoError(signal.reason, signal);
-  const { directory, me } = session;
   let message = await queue.get(clientMessageId);
   for (let reseals = 0; ; reseals++) {
     const [sealedMessage, sealed] = await seal(delivery, message);
     try {
-      const { id, conversationId, sentAt } = await transmit(delivery, message, sealed);
-      const { kem, unreachable } = sealed;
-      const delivered = { id, conversationId, sentAt, kem, unreachable };
-      await queue.close(clientMessageId, { ...sealedMessage, state: "delivered", sealed: null, delivered });
-      return { clientMessageId, ...delivered };
+      const { id, sentAt } = await transmit(delivery, message, sealed);
+      const { kem, unreachable, conversationId } = sealed;
+      const recipientCount = countRecipients(session, sealed);
+      const delivered = { id, conversationId, sentAt, kem, unreachable, recipientCount };
+      await queue.close(clientMessageId, delivered);
+      return toSentMessage(clientMessageId, delivered);
     } catch (error) {
       // Nothing was stored: the message may be sealed again under the same id, for the present devices.
       if (!isStale(error) || reseals === maxReseals) throw error;
-      directory.forget(message.peerUserId);
-      directory.forget(me.userId);
+      await forgetParticipants(session, message.destination, sealed);
       message = { ...sealedMessage, sealed: null };
     }
   }
@@ -42,29 +42,38 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
 /** Stores the sealed bytes before the network sees them: a retry sends the same. */
 async function seal(delivery: Delivery, message: Outgoing): Promise<[Outgoing, Sealed]> {
   if (message.sealed) return [message, message.sealed];
-  const { sealed, counter, writes } = await sealOutgoing(delivery.session, message, delivery);
-  const stored = { ...message, sealed, counter };
-  await delivery.queue.update(delivery.clientMessageId, stored, writes);
-  return [stored, sealed];
+  const { session, signal } = delivery;
+  const participants = await findParticipants(session, message.destination, signal);
+  const { sealed, counter, writes } = await sealOutgoing(session, message, { ...delivery, participants });
+  return [await delivery.queue.update(delivery.clientMessageId, { sealed, counter }, writes), sealed];
 }
 
-function transmit(delivery: Delivery, { peerUserId }: Outgoing, sealed: Sealed): Promise<Message> {
-  const { session, clientMessageId, signal } = delivery;
-  const { api, me } = session;
-  return api.call(
-    (server, options) =>
-      server.messages.send.mutate(
-        {
-          recipientUserId: peerUserId,
-          senderDeviceId: me.deviceId,
-          ciphertext: sealed.body,
-          clientMessageId,
-          recipients: sealed.recipients,
-        },
-        options,
-      ),
+async function transmit(
+  { session, clientMessageId, signal }: Delivery,
+  { destination }: Outgoing,
+  { conversationId, body, recipients }: Sealed,
+): Promise<{ id: MessageId; sentAt: string }> {
+  const { api, me, now } = session;
+  const sent = { senderDeviceId: me.deviceId, ciphertext: body, clientMessageId, recipients };
+  if (destination.kind === "direct") {
+    return api.call(
+      (server, options) =>
+        server.messages.send.mutate({ recipientUserId: destination.peerUserId, ...sent }, options),
+      signal,
+    );
+  }
+  const { messageIds } = await api.call(
+    (server, options) => server.messages.sendGroup.mutate({ conversationId, ...sent }, options),
     signal,
   );
+  const [id] = messageIds;
+  if (id === undefined) throw new SottoError("BAD_ANSWER");
+  // A group's answer names no time: the log entry, which comes on the stream, has the server's.
+  return { id, sentAt: new Date(now()).toISOString() };
+}
+
+function countRecipients({ me }: Session, { recipients }: Sealed): number {
+  return new Set(recipients.map(({ userId }) => userId).filter((userId) => userId !== me.userId)).size;
 }
 
 function isStale(error: unknown): boolean {

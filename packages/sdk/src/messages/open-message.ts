@@ -80,13 +80,7 @@ function toMessage(
   { payload, header, assurance, kem }: OpenedEnvelope,
   me: Me,
 ): ReceivedMessage {
-  const opened = { ...baseOf(message, me), clientMessageId: header.messageId, assurance, kem };
-  switch (payload.kind) {
-    case "text":
-      return { ...opened, kind: "text", text: payload.text, sentAtMs: payload.sentAtMs };
-    case "unknown":
-      return { ...opened, kind: "unknown", type: payload.type, bytes: payload.bytes };
-  }
+  return { ...payload, ...baseOf(message, me), clientMessageId: header.messageId, assurance, kem };
 }
 
 /** What every kind of message tells. */

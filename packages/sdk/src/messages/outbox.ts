@@ -1,11 +1,12 @@
-import { type UserId, userId } from "@sotto/schema";
 import { v7 as uuidv7 } from "uuid";
 import { retrying } from "../api/retry.ts";
 import { toSottoError } from "../api/to-sotto-error.ts";
+import { EnvelopeError } from "../crypto/errors.ts";
+import { type Payload, encodePayload } from "../crypto/payload.ts";
 import { type AnySottoError, SottoError, invalidInput, isAuthError } from "../errors.ts";
 import type { Session } from "../session.ts";
-import { Turns } from "../turns.ts";
 import { deliverOutgoing } from "./deliver-outgoing.ts";
+import { type Destination, laneKey } from "./destination.ts";
 import { OutgoingQueue } from "./outgoing-queue.ts";
 import type { SentMessage } from "./sent-message.ts";
 
@@ -14,7 +15,7 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const retryForMs = 86_400_000;
 
 export interface SendOptions {
-  /** A new lower-case UUID. Sending again with the same id and text never makes a second message. */
+  /** A new lower-case UUID. Sending again with the same id and content never makes a second message. */
   clientMessageId?: string | undefined;
   /** Gives up: the message may or may not have been sent; sending again with its id makes sure. */
   signal?: AbortSignal | undefined;
@@ -25,46 +26,73 @@ interface Waiter extends PromiseWithResolvers<SentMessage> {
 }
 
 interface Lane {
+  to: Destination;
   /** Something was added since the queue was last looked at. */
   hasMore: boolean;
   done: Promise<void>;
 }
 
-/** Sends messages exactly once and in order for each peer, across lost answers, restarts and changing device lists. */
+/**
+ * Sends messages exactly once and in order in each conversation, across lost answers, restarts and changing device
+ * lists. What is sent, and what it says, is in the store before the network sees it.
+ */
 export class Outbox {
   readonly #session: Session;
   readonly #queue: OutgoingQueue;
   readonly #closing = new AbortController();
-  readonly #turns = new Turns();
   readonly #waiters = new Map<string, Waiter>();
-  /** The peers whose queues are being worked on. */
-  readonly #lanes = new Map<UserId, Lane>();
+  /** The lanes that are being worked on. */
+  readonly #lanes = new Map<string, Lane>();
 
   constructor(session: Session) {
     this.#session = session;
-    this.#queue = new OutgoingQueue(session.store);
+    this.#queue = new OutgoingQueue(session.store, session.turns);
   }
 
   /** Resolves once the server has stored the message. */
-  async send(peerUserId: string, text: string, options: SendOptions = {}): Promise<SentMessage> {
+  async send(to: Destination, payload: Payload, options: SendOptions = {}): Promise<SentMessage> {
     const { clientMessageId = uuidv7(), signal } = options;
-    const peer = userId.safeParse(peerUserId);
-    if (!peer.success) throw invalidInput("peerUserId", peer.error);
     if (!uuid.test(clientMessageId)) throw invalidInput("clientMessageId");
-    if (!text.isWellFormed()) throw invalidInput("text");
+    requireEncodable(payload);
     if (signal?.aborted) throw toSottoError(signal.reason, signal);
-    const given = { peerUserId: peer.data, text, sentAtMs: this.#session.now() };
-    const delivered = await this.#turns.run(() => this.#queue.add(clientMessageId, given));
+    const delivered = await this.#queue.add(clientMessageId, { destination: to, payload });
     if (delivered) return delivered;
     if (this.#closing.signal.aborted) throw new SottoError("CLOSED");
+    this.#tell(clientMessageId, to, { state: "queued" });
     const waiting = this.#waitFor(clientMessageId, signal);
-    this.#run(peer.data);
+    this.#run(to);
     return waiting;
+  }
+
+  /** Sends a failed message once more, with the bytes that it has. Throws `MESSAGE_NOT_FOUND` unless it has failed. */
+  async retry(
+    clientMessageId: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<SentMessage> {
+    const message = await this.#queue.requeue(clientMessageId);
+    if (!message) throw new SottoError("MESSAGE_NOT_FOUND");
+    this.#tell(clientMessageId, message.destination, { state: "queued" });
+    const waiting = this.#waitFor(clientMessageId, signal);
+    this.#run(message.destination);
+    return waiting;
+  }
+
+  /**
+   * Forgets a message that has not been sent: its `send` is rejected with `ABORTED`. False: it may have reached the
+   * server, or is not known.
+   */
+  async cancel(clientMessageId: string): Promise<boolean> {
+    const message = await this.#queue.cancel(clientMessageId);
+    if (!message) return false;
+    this.#waiters.get(clientMessageId)?.reject(new SottoError("ABORTED"));
+    this.#waiters.delete(clientMessageId);
+    this.#tell(clientMessageId, message.destination, { state: "cancelled" });
+    return true;
   }
 
   /** Goes on with what an earlier run left unsent. */
   async resume(): Promise<void> {
-    for (const peer of await this.#queue.listPeers()) this.#run(userId.parse(peer));
+    for (const to of await this.#queue.listLanes()) this.#run(to);
   }
 
   /** What is queued stays in the store, and goes on at the next start. */
@@ -98,36 +126,37 @@ export class Outbox {
     }
   }
 
-  #run(peer: UserId): void {
-    const running = this.#lanes.get(peer);
+  #run(to: Destination): void {
+    const key = laneKey(to).join("/");
+    const running = this.#lanes.get(key);
     if (running) {
       running.hasMore = true;
       return;
     }
-    const lane: Lane = { hasMore: true, done: Promise.resolve() };
-    this.#lanes.set(peer, lane);
-    lane.done = this.#work(peer, lane);
+    const lane: Lane = { to, hasMore: true, done: Promise.resolve() };
+    this.#lanes.set(key, lane);
+    lane.done = this.#work(key, lane);
   }
 
-  async #work(peer: UserId, lane: Lane): Promise<void> {
+  async #work(key: string, lane: Lane): Promise<void> {
     try {
       while (lane.hasMore && !this.#closing.signal.aborted) {
         lane.hasMore = false;
-        const next = await this.#queue.findNext(peer);
+        const next = await this.#queue.findNext(laneKey(lane.to));
         if (next === undefined) continue;
-        await this.#deliver(peer, next);
+        await this.#deliver(lane.to, next);
         lane.hasMore = true;
       }
     } catch (error) {
       // The session has ended, or the store broke: what is queued waits for the next `send` or start.
       this.#rejectAll(error);
     } finally {
-      this.#lanes.delete(peer);
+      this.#lanes.delete(key);
     }
   }
 
   /** Throws what keeps the whole queue waiting. */
-  async #deliver(peerUserId: UserId, clientMessageId: string): Promise<void> {
+  async #deliver(to: Destination, clientMessageId: string): Promise<void> {
     const waiter = this.#waiters.get(clientMessageId);
     const closing = this.#closing.signal;
     const signal = waiter?.signal ? AbortSignal.any([waiter.signal, closing]) : closing;
@@ -136,21 +165,41 @@ export class Outbox {
       const message = await retrying(() => deliverOutgoing(delivery), { signal, forMs: retryForMs });
       this.#waiters.get(clientMessageId)?.resolve(message);
       this.#waiters.delete(clientMessageId);
-      this.#session.events.emit("outbox", { peerUserId, clientMessageId, state: "delivered", message });
+      this.#tell(clientMessageId, to, { state: "sent", message });
     } catch (error) {
       if (closing.aborted || isAuthError(error) || !(error instanceof SottoError)) throw error;
-      // Somebody asked for it once more, when the first asker had given up.
+      // Somebody asked for it once more, when the first asker had given up; or it was cancelled.
       if (this.#waiters.get(clientMessageId) !== waiter) return;
-      await this.#stop({ peerUserId, clientMessageId, error });
+      await this.#fail(to, clientMessageId, error);
     }
   }
 
-  async #stop(given: { peerUserId: UserId; clientMessageId: string; error: AnySottoError }): Promise<void> {
-    const { clientMessageId, error } = given;
-    const message = await this.#queue.get(clientMessageId);
-    await this.#queue.close(clientMessageId, { ...message, state: "stopped" });
+  async #fail(to: Destination, clientMessageId: string, error: AnySottoError): Promise<void> {
+    if (!(await this.#queue.fail(clientMessageId, error.code))) return;
     this.#waiters.get(clientMessageId)?.reject(error);
     this.#waiters.delete(clientMessageId);
-    this.#session.events.emit("outbox", { ...given, state: "stopped" });
+    this.#tell(clientMessageId, to, { state: "failed", error });
+  }
+
+  #tell(
+    clientMessageId: string,
+    to: Destination,
+    what:
+      | { state: "queued" | "cancelled" }
+      | { state: "sent"; message: SentMessage }
+      | { state: "failed"; error: AnySottoError },
+  ): void {
+    const peerUserId = to.kind === "direct" ? to.peerUserId : null;
+    const conversationId = to.kind === "group" ? to.conversationId : null;
+    this.#session.events.emit("outbox", { peerUserId, conversationId, clientMessageId, ...what });
+  }
+}
+
+function requireEncodable(payload: Payload): void {
+  try {
+    encodePayload(payload);
+  } catch (error) {
+    if (!(error instanceof EnvelopeError)) throw error;
+    throw invalidInput(payload.kind === "text" ? "text" : "payload", error);
   }
 }

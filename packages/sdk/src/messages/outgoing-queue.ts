@@ -1,74 +1,182 @@
-import type { UserId } from "@sotto/schema";
+import { compareBytes } from "@sotto/schema";
 import * as z from "zod";
-import { SottoError } from "../errors.ts";
-import { defineRecord } from "../storage/records.ts";
+import { type Payload, encodePayload } from "../crypto/payload.ts";
+import { SottoError, type SottoErrorCode } from "../errors.ts";
+import { type Reader, defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";
-import { type Outgoing, type SentMessage, outgoing } from "./sent-message.ts";
+import type { Turns } from "../turns.ts";
+import { type Destination, type LaneKey, destinationOf, laneKey } from "./destination.ts";
+import { type Outgoing, type SentMessage, outgoing, toSentMessage } from "./sent-message.ts";
 
 /** This device's own messages, by `clientMessageId`. */
 export const outgoingRecord = defineRecord("sent", outgoing);
-/** The queued ones: peer and order to `clientMessageId`. */
+/** The queued ones: lane and order to `clientMessageId`. */
 const queueRecord = defineRecord("outbox", z.string());
+/** Those whose own log entry has not come yet, the queued and failed ones too: lane and order to `clientMessageId`. */
+const unplacedRecord = defineRecord("unplaced", z.string());
 
-/** The stored side of the outbox. One client has the store, so what is read stays true until it writes. */
+export interface Unplaced {
+  clientMessageId: string;
+  message: Outgoing;
+}
+
+/** This device's own messages that have no place in the log yet, in the order of their sending. */
+export async function listUnplaced(store: Reader, to: Destination): Promise<Unplaced[]> {
+  const listed = await unplacedRecord.list(store, laneKey(to));
+  const found = await Promise.all(
+    listed.map(async ({ value: clientMessageId }) => {
+      const message = await outgoingRecord.get(store, clientMessageId);
+      return message ? [{ clientMessageId, message }] : [];
+    }),
+  );
+  return found.flat();
+}
+
+/** To be committed when the message's own log entry is: it has a place now. */
+export function placedWrite(message: Outgoing): StoreWrite {
+  return unplacedRecord.remove(...laneKey(message.destination), message.order);
+}
+
+/** The stored side of the outbox. Changes are made one at a time: what is read stays true until it is written. */
 export class OutgoingQueue {
   readonly #store: Store;
+  readonly #turns: Turns;
 
-  constructor(store: Store) {
+  constructor(store: Store, turns: Turns) {
     this.#store = store;
+    this.#turns = turns;
   }
 
   /**
-   * Puts a message at the end of its peer's queue, unless it is queued already; gives the answer of one that was
-   * delivered. Throws `CLIENT_MESSAGE_ID_REUSED`.
+   * Puts a message at the end of its lane, unless it is queued already; gives the answer of one that was delivered.
+   * Throws `CLIENT_MESSAGE_ID_REUSED`.
    */
-  async add(
+  add(
     clientMessageId: string,
-    given: Pick<Outgoing, "peerUserId" | "text" | "sentAtMs">,
+    given: Pick<Outgoing, "destination" | "payload">,
   ): Promise<SentMessage | undefined> {
-    const earlier = await outgoingRecord.get(this.#store, clientMessageId);
-    if (earlier && (earlier.text !== given.text || earlier.peerUserId !== given.peerUserId)) {
-      throw new SottoError("CLIENT_MESSAGE_ID_REUSED");
-    }
-    if (earlier?.delivered) return { clientMessageId, ...earlier.delivered };
-    if (earlier?.state === "queued") return undefined;
-    const [newest] = await queueRecord.list(this.#store, [given.peerUserId], { isReversed: true, limit: 1 });
-    const order = Number(newest?.path[1] ?? 0) + 1;
-    const message = earlier ?? { ...given, counter: null, sealed: null, delivered: null };
+    return this.#turns.run(async () => {
+      const earlier = await outgoingRecord.get(this.#store, clientMessageId);
+      if (earlier && !isSame(earlier, given)) throw new SottoError("CLIENT_MESSAGE_ID_REUSED");
+      if (earlier?.delivered) return toSentMessage(clientMessageId, earlier.delivered);
+      if (earlier?.state === "queued") return undefined;
+      await this.#enqueue(clientMessageId, earlier ?? { ...given, counter: null, sealed: null });
+      return undefined;
+    });
+  }
+
+  /** Queues a failed message once more, at the end of its lane, with the bytes that it has. Undefined: it has not failed. */
+  requeue(clientMessageId: string): Promise<Outgoing | undefined> {
+    return this.#turns.run(async () => {
+      const message = await outgoingRecord.get(this.#store, clientMessageId);
+      if (message?.state !== "failed") return undefined;
+      await this.#enqueue(clientMessageId, message);
+      return message;
+    });
+  }
+
+  async #enqueue(
+    clientMessageId: string,
+    message: Pick<Outgoing, "destination" | "payload" | "counter" | "sealed"> & { order?: number },
+  ): Promise<void> {
+    const lane = laneKey(message.destination);
+    const [newest] = await unplacedRecord.list(this.#store, lane, { isReversed: true, limit: 1 });
+    const [last] = await queueRecord.list(this.#store, lane, { isReversed: true, limit: 1 });
+    const order = Math.max(Number(newest?.path[2] ?? 0), Number(last?.path[2] ?? 0)) + 1;
     await this.#store.commit([
-      outgoingRecord.put([clientMessageId], { ...message, order, state: "queued" }),
-      queueRecord.put([given.peerUserId, order], clientMessageId),
+      ...(message.order === undefined ? [] : [unplacedRecord.remove(...lane, message.order)]),
+      outgoingRecord.put([clientMessageId], {
+        ...message,
+        order,
+        state: "queued",
+        error: null,
+        delivered: null,
+      }),
+      queueRecord.put([...lane, order], clientMessageId),
+      unplacedRecord.put([...lane, order], clientMessageId),
     ]);
-    return undefined;
   }
 
-  async listPeers(): Promise<string[]> {
+  async listLanes(): Promise<Destination[]> {
     const queued = await queueRecord.list(this.#store);
-    return [...new Set(queued.map(({ path: [peer = ""] }) => peer))];
+    const lanes = new Map(queued.map(({ path: [kind, id] }) => [`${kind}/${id}`, destinationOf([kind, id])]));
+    return [...lanes.values()];
   }
 
-  /** The `clientMessageId` of the message that is next for this peer. */
-  async findNext(peer: UserId): Promise<string | undefined> {
-    const [head] = await queueRecord.list(this.#store, [peer], { limit: 1 });
+  /** The `clientMessageId` of the message that is next in this lane. */
+  async findNext(lane: LaneKey): Promise<string | undefined> {
+    const [head] = await queueRecord.list(this.#store, lane, { limit: 1 });
     return head?.value;
   }
 
+  /** Throws `ABORTED` for a message that was cancelled. */
   async get(clientMessageId: string): Promise<Outgoing> {
     const message = await outgoingRecord.get(this.#store, clientMessageId);
-    if (!message) throw new TypeError("a queue entry without its message");
+    if (!message) throw new SottoError("ABORTED");
     return message;
   }
 
-  async update(
+  /** Changes a queued message. Throws `ABORTED` for one that was cancelled meanwhile. */
+  update(
     clientMessageId: string,
-    message: Outgoing,
+    change: Partial<Outgoing>,
     writes: readonly StoreWrite[] = [],
-  ): Promise<void> {
-    await this.#store.commit([...writes, outgoingRecord.put([clientMessageId], message)]);
+  ): Promise<Outgoing> {
+    return this.#turns.run(async () => {
+      const message = { ...(await this.get(clientMessageId)), ...change };
+      await this.#store.commit([...writes, outgoingRecord.put([clientMessageId], message)]);
+      return message;
+    });
   }
 
-  /** Stores a message's end and takes it out of the queue. */
-  async close(clientMessageId: string, message: Outgoing): Promise<void> {
-    await this.update(clientMessageId, message, [queueRecord.remove(message.peerUserId, message.order)]);
+  /** Stores a message's delivery and takes it out of the queue. */
+  close(
+    clientMessageId: string,
+    delivered: NonNullable<Outgoing["delivered"]>,
+  ): Promise<Outgoing | undefined> {
+    return this.#end(clientMessageId, { state: "delivered", sealed: null, delivered });
   }
+
+  /** Stores why a message was not sent and takes it out of the queue. Undefined: it was cancelled. */
+  fail(clientMessageId: string, error: SottoErrorCode): Promise<Outgoing | undefined> {
+    return this.#end(clientMessageId, { state: "failed", error });
+  }
+
+  #end(clientMessageId: string, change: Partial<Outgoing>): Promise<Outgoing | undefined> {
+    return this.#turns.run(async () => {
+      const queued = await outgoingRecord.get(this.#store, clientMessageId);
+      if (!queued) return undefined;
+      const message = { ...queued, ...change };
+      await this.#store.commit([
+        outgoingRecord.put([clientMessageId], message),
+        queueRecord.remove(...laneKey(message.destination), message.order),
+      ]);
+      return message;
+    });
+  }
+
+  /** Forgets a message that has certainly not been sent. Undefined: it may have been, or is not known. */
+  cancel(clientMessageId: string): Promise<Outgoing | undefined> {
+    return this.#turns.run(async () => {
+      const message = await outgoingRecord.get(this.#store, clientMessageId);
+      if (!message || message.sealed || message.delivered) return undefined;
+      const lane = laneKey(message.destination);
+      await this.#store.commit([
+        outgoingRecord.remove(clientMessageId),
+        queueRecord.remove(...lane, message.order),
+        unplacedRecord.remove(...lane, message.order),
+      ]);
+      return message;
+    });
+  }
+}
+
+/** The same content to the same place, whenever it was said. */
+function isSame(earlier: Outgoing, given: Pick<Outgoing, "destination" | "payload">): boolean {
+  const [a, b] = [earlier.destination, given.destination].map((to) => laneKey(to).join("/"));
+  return a === b && compareBytes(untimed(earlier.payload), untimed(given.payload)) === 0;
+}
+
+function untimed(payload: Payload): Uint8Array {
+  return encodePayload(payload.kind === "unknown" ? payload : { ...payload, sentAtMs: 0 });
 }

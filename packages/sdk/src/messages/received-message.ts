@@ -1,7 +1,15 @@
-import type { Bytes, ConversationId, DeviceId, MessageId, UserId } from "@sotto/schema";
+import type { ConversationId, DeviceId, MessageId, UserId } from "@sotto/schema";
 import * as z from "zod";
 import type { EnvelopeErrorCode } from "../crypto/errors.ts";
 import type { KemName } from "../crypto/kems.ts";
+import type {
+  DeletionPayload,
+  EditPayload,
+  FilePayload,
+  ReactionPayload,
+  TextPayload,
+  UnknownPayload,
+} from "../crypto/payload.ts";
 
 interface MessageBase {
   id: MessageId;
@@ -11,7 +19,7 @@ interface MessageBase {
   senderDeviceId: DeviceId;
   /** By the server's clock, RFC 3339. */
   sentAt: string;
-  /** Sent by this user, from this device (only in `history`) or another. */
+  /** Sent by this user, from another device. */
   isOwn: boolean;
 }
 
@@ -24,20 +32,23 @@ interface OpenedBase extends MessageBase {
   kem: KemName;
 }
 
-export interface TextMessage extends OpenedBase {
-  kind: "text";
-  text: string;
-  /** By the sender's clock, ms since the epoch. */
-  sentAtMs: number;
-}
+/** `sentAtMs` is by the sender's clock, ms since the epoch; so it is in all that follow. */
+export interface TextMessage extends OpenedBase, TextPayload {}
+
+/** A file: what it says of itself, and how to get and open it. */
+export interface FileMessage extends OpenedBase, FilePayload {}
+
+/** The sender's own message `target` has a new text. The timeline shows it there. */
+export interface EditMessage extends OpenedBase, EditPayload {}
+
+/** The sender put an emoji on the message `target`, or took it back. The timeline shows it there. */
+export interface ReactionMessage extends OpenedBase, ReactionPayload {}
+
+/** The sender's own message `target` is deleted for everyone. The timeline shows it there. */
+export interface DeletionMessage extends OpenedBase, DeletionPayload {}
 
 /** A payload of a later version: show that there is something, keep the bytes. */
-export interface UnknownMessage extends OpenedBase {
-  kind: "unknown";
-  /** As sent, like `poll/v1`. */
-  type: string;
-  bytes: Bytes;
-}
+export interface UnknownMessage extends OpenedBase, UnknownPayload {}
 
 /** A third-party client's ciphertext, as it was sent. Not an error: whoever knows its format can read it. */
 export interface OpaqueMessage extends MessageBase {
@@ -62,9 +73,26 @@ export interface UnreadableMessage extends MessageBase {
   reason: UnreadableReason;
 }
 
-export type ReceivedMessage = TextMessage | UnknownMessage | OpaqueMessage | UnreadableMessage;
+/** A message that was opened and verified. */
+export type OpenedMessage =
+  | TextMessage
+  | FileMessage
+  | EditMessage
+  | ReactionMessage
+  | DeletionMessage
+  | UnknownMessage;
+export type ReceivedMessage = OpenedMessage | OpaqueMessage | UnreadableMessage;
 
-const kinds = new Set<unknown>(["text", "unknown", "opaque", "unreadable"]);
+const kinds = new Set<unknown>([
+  "text",
+  "file",
+  "edit",
+  "reaction",
+  "deletion",
+  "unknown",
+  "opaque",
+  "unreadable",
+]);
 
 /** For the inbox: what this client stored itself. */
 export const receivedMessage = z.custom<ReceivedMessage>(

@@ -1,4 +1,4 @@
-import { type ConversationId, type UserId, conversationId, deviceId, userId } from "@sotto/schema";
+import { deviceId, maxRecipients, userId } from "@sotto/schema";
 import * as z from "zod";
 import { EnvelopeError } from "../crypto/errors.ts";
 import { sealEnvelope } from "../crypto/seal-envelope.ts";
@@ -6,11 +6,11 @@ import { SottoError, invalidInput } from "../errors.ts";
 import type { Session } from "../session.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { StoreWrite } from "../storage/store.ts";
+import type { Participants } from "./participants.ts";
 import type { Outgoing, Sealed } from "./sent-message.ts";
 
 /** The last counter that this device took in a conversation. */
 const counterRecord = defineRecord("counter", z.number());
-const conversationRecord = defineRecord("conversation", conversationId);
 
 export interface SealedOutgoing {
   sealed: Sealed;
@@ -19,32 +19,37 @@ export interface SealedOutgoing {
   writes: StoreWrite[];
 }
 
+interface Sealing {
+  clientMessageId: string;
+  participants: Participants;
+  signal: AbortSignal;
+}
+
 /**
- * Seals a message for the present devices of both users.
- * Throws `NO_USABLE_KEYS`, `NO_POST_QUANTUM_KEYS`, `PAYLOAD_TOO_LARGE`.
+ * Seals a message for the present devices of everyone in the conversation.
+ * Throws `NO_USABLE_KEYS`, `NO_POST_QUANTUM_KEYS`, `TOO_MANY_DEVICES`, `PAYLOAD_TOO_LARGE`.
  */
 export async function sealOutgoing(
   session: Session,
   message: Outgoing,
-  options: { clientMessageId: string; signal: AbortSignal },
+  { clientMessageId, participants, signal }: Sealing,
 ): Promise<SealedOutgoing> {
-  const { clientMessageId, signal } = options;
-  const { account, directory, me } = session;
-  const peer = message.peerUserId;
-  const conversation = await findConversation(session, peer, signal);
-  const [theirs, ours] = await Promise.all([
-    directory.list(peer, { signal }),
-    directory.list(me.userId, { signal }),
-  ]);
-  const last = await counterRecord.get(session.store, conversation);
+  const { account, directory, store } = session;
+  const { conversationId, userIds } = participants;
+  const devices = await directory.listMany(userIds, { signal });
+  // The sending one gets no wrap.
+  if (devices.length > maxRecipients + 1) {
+    throw new SottoError("TOO_MANY_DEVICES", { details: { devices: devices.length, max: maxRecipients } });
+  }
+  const last = await counterRecord.get(store, conversationId);
   const counter = message.counter ?? (last ?? 0) + 1;
   const { body, wraps, unreachable, kem } = await asSottoError(
     sealEnvelope({
-      conversationId: conversation,
+      conversationId,
       messageId: clientMessageId,
       counter,
-      payload: { kind: "text", text: message.text, sentAtMs: message.sentAtMs },
-      devices: [...theirs, ...ours],
+      payload: message.payload,
+      devices,
       sender: account.keys,
       now: session.now(),
       pq: session.pq,
@@ -55,34 +60,22 @@ export async function sealOutgoing(
     deviceId: deviceId.parse(address.deviceId),
     wrap,
   }));
-  if (recipients.every(({ userId, wrap }) => userId !== peer || wrap === "")) {
-    const isForPolicy = unreachable.some(
-      ({ userId, reason }) => userId === peer && reason === "no_post_quantum_key",
-    );
-    throw new SottoError(isForPolicy ? "NO_POST_QUANTUM_KEYS" : "NO_USABLE_KEYS", {
-      details: { unreachable },
-    });
-  }
-  const writes = message.counter === null ? [counterRecord.put([conversation], counter)] : [];
-  return { sealed: { body, recipients, unreachable, kem }, counter, writes };
+  const sealed = { conversationId, body, recipients, unreachable, kem };
+  requireReachable(session, message, sealed);
+  const writes = message.counter === null ? [counterRecord.put([conversationId], counter)] : [];
+  return { sealed, counter, writes };
 }
 
-/** The direct conversation with a user, made on the server when there is none. */
-export async function findConversation(
-  session: Session,
-  peer: UserId,
-  signal?: AbortSignal,
-): Promise<ConversationId> {
-  const known = await conversationRecord.get(session.store, peer);
-  if (known !== undefined) return known;
-  const { id, userA, userB } = await session.api.call(
-    (server, options) => server.conversations.open.mutate({ peerUserId: peer }, options),
-    signal,
+/** Somebody must be able to read it; a group may be empty but for its sender. */
+function requireReachable({ me }: Session, { destination }: Outgoing, sealed: Sealed): void {
+  const { recipients, unreachable } = sealed;
+  const ofOthers = recipients.filter(({ userId }) => userId !== me.userId);
+  if (ofOthers.some(({ wrap }) => wrap !== "")) return;
+  if (destination.kind === "group" && ofOthers.length === 0) return;
+  const isForPolicy = unreachable.some(
+    ({ userId, reason }) => userId !== me.userId && reason === "no_post_quantum_key",
   );
-  const members = new Set([userA, userB]);
-  if (!members.has(peer) || !members.has(session.me.userId)) throw new SottoError("BAD_ANSWER");
-  await session.store.commit([conversationRecord.put([peer], id)]);
-  return id;
+  throw new SottoError(isForPolicy ? "NO_POST_QUANTUM_KEYS" : "NO_USABLE_KEYS", { details: { unreachable } });
 }
 
 async function asSottoError<T>(sealing: Promise<T>): Promise<T> {
@@ -91,6 +84,6 @@ async function asSottoError<T>(sealing: Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof EnvelopeError)) throw error;
     if (error.code === "oversize") throw new SottoError("PAYLOAD_TOO_LARGE", { cause: error });
-    throw invalidInput("text", error);
+    throw invalidInput("payload", error);
   }
 }

@@ -9,7 +9,10 @@ import {
 } from "@sotto/schema";
 import * as z from "zod";
 import type { KemName } from "../crypto/kems.ts";
+import type { Payload } from "../crypto/payload.ts";
 import type { UnreachableDevice } from "../crypto/wrap-for-devices.ts";
+import type { SottoErrorCode } from "../errors.ts";
+import { destination } from "./destination.ts";
 
 /** A message that the server has stored. */
 export interface SentMessage {
@@ -28,21 +31,24 @@ export interface SentMessage {
 const kem = z.enum(["x25519", "x-wing"]).default("x25519");
 
 const sealed = z.object({
+  conversationId,
   body: z.string(),
   recipients: z.array(z.object({ userId, deviceId, wrap: z.string() })),
   unreachable: z.array(z.custom<UnreachableDevice>()),
   kem,
 });
 
-/** A message of this device's, from the moment of `send` on. Its text is kept: this device cannot open its own. */
+/** A message of this device's, from the moment of `send` on. What it says is kept: this device cannot open its own. */
 export const outgoing = z.object({
-  peerUserId: userId,
-  text: z.string(),
-  sentAtMs: z.number(),
+  destination,
+  /** Stored by this client, and so of the type. */
+  payload: z.custom<Payload>((value) => typeof value === "object" && value !== null && "kind" in value),
   /** Its place in the outbox. */
   order: z.number(),
-  /** `stopped`: `send` was rejected; sent on, with the same bytes, only by another `send` with the same id. */
-  state: z.enum(["queued", "stopped", "delivered"]),
+  /** `failed`: `send` was rejected; sent on, with the same bytes, only by `retry` or another `send` with the same id. */
+  state: z.enum(["queued", "failed", "delivered"]),
+  /** Why it failed. */
+  error: z.custom<SottoErrorCode>((value) => typeof value === "string").nullable(),
   /** Taken once, however often the message is sealed. */
   counter: z.number().nullable(),
   /** What the network sees, stored before it does. Dropped after delivery. */
@@ -54,8 +60,18 @@ export const outgoing = z.object({
       sentAt: time,
       unreachable: z.array(z.custom<UnreachableDevice>()),
       kem,
+      /** Users, other than this one, that it was sealed for. */
+      recipientCount: z.number(),
     })
     .nullable(),
 });
 export type Outgoing = z.output<typeof outgoing>;
 export type Sealed = z.output<typeof sealed>;
+
+export function toSentMessage(
+  clientMessageId: string,
+  delivered: NonNullable<Outgoing["delivered"]>,
+): SentMessage {
+  const { recipientCount: _, ...sent } = delivered;
+  return { clientMessageId, ...sent };
+}

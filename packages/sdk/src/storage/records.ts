@@ -1,7 +1,9 @@
 import type * as z from "zod";
 import type { ListOptions, Store, StoreWrite } from "./store.ts";
 
-type KeyPart = string | number;
+export type KeyPart = string | number;
+/** A store, or changes to one that are not committed yet. */
+export type Reader = Pick<Store, "get" | "list">;
 const numberWidth = 16;
 
 /** ASCII whatever the part holds; numbers sort as numbers. */
@@ -15,14 +17,14 @@ export function defineRecord<Schema extends z.ZodType>(name: string, schema: Sch
   return {
     schema,
 
-    async get(store: Store, ...parts: KeyPart[]): Promise<z.output<Schema> | undefined> {
+    async get(store: Reader, ...parts: KeyPart[]): Promise<z.output<Schema> | undefined> {
       const value = await store.get(keyOf(parts));
       return value === undefined ? undefined : schema.parse(value);
     },
 
     /** All whose keys begin with these parts, by key. `path` holds the parts after the name, as text. */
     async list(
-      store: Store,
+      store: Reader,
       parts: readonly KeyPart[] = [],
       options: Omit<ListOptions, "after"> & { after?: readonly KeyPart[] | undefined } = {},
     ): Promise<{ path: string[]; value: z.output<Schema> }[]> {

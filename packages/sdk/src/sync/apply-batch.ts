@@ -1,15 +1,23 @@
-import type { Event, LogId } from "@sotto/schema";
+import type { ConversationId, Event, LogId } from "@sotto/schema";
 import * as z from "zod";
 import { readToken } from "../identity/token.ts";
-import { baseOf, openMessage } from "../messages/open-message.ts";
 import type { Inbox } from "../messages/inbox.ts";
+import { baseOf, openMessage } from "../messages/open-message.ts";
+import { placedWrite } from "../messages/outgoing-queue.ts";
+import { directRecord, forgottenGroup, knownMembers } from "../messages/participants.ts";
+import { isFromThisDevice, readOwn } from "../messages/read-own.ts";
 import type { ReceivedMessage } from "../messages/received-message.ts";
 import type { Session } from "../session.ts";
+import { Draft } from "../storage/draft.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store } from "../storage/store.ts";
+import { ensureConversation } from "../timeline/identify-conversation.ts";
+import { Placing } from "../timeline/place.ts";
+import { type StoredConversation, conversationRecord } from "../timeline/records.ts";
+import { tellTouched } from "../timeline/tell-touched.ts";
+import { ReplayWindows } from "./replay-windows.ts";
 import type { SyncEntry } from "./sync-event.ts";
 import type { Batch, Positions } from "./sync-machine.ts";
-import { ReplayWindows } from "./replay-windows.ts";
 
 /** What this device has committed of each log. */
 const positionRecord = defineRecord("position", z.number());
@@ -27,25 +35,41 @@ interface Applying {
   signal: AbortSignal;
 }
 
+/** An entry with what had to be asked for before it can be applied. */
+interface Prepared {
+  entry: SyncEntry;
+  /** Of another device, opened and judged. */
+  message?: ReceivedMessage | undefined;
+  conversation?: StoredConversation | undefined;
+}
+
 /**
- * Opens the messages of a batch and commits them with the positions and the replay windows in one transaction; then
- * tells the listeners. Throws when a sender's key cannot be asked for, having changed nothing.
+ * Opens the messages of a batch and commits them, to inbox and timeline, with the positions and the replay windows in
+ * one transaction; then tells the listeners. Throws when something that must be known cannot be asked for, having
+ * changed nothing.
  */
 export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): Promise<void> {
   const { session, inbox } = applying;
   const windows = new ReplayWindows(session.store);
-  const received: ReceivedMessage[] = [];
+  const prepared: Prepared[] = [];
   for (const step of batch.steps) {
-    if (step.type !== "entry" || step.entry.event?.type !== "message.created") continue;
-    const message = await receive(step.entry.event.message, { ...applying, windows });
-    if (message) received.push(message);
+    if (step.type === "entry") prepared.push(await prepare(step.entry, { ...applying, windows }));
   }
-  await session.store.commit([
-    ...inbox.writesFor(received),
-    ...windows.writes(),
-    ...[...batch.positions].map(([log, seq]) => positionRecord.put([log], seq)),
-  ]);
+  const received = prepared.flatMap(({ message }) => (message ? [message] : []));
+  const touched = await session.turns.run(async () => {
+    const draft = new Draft(session.store);
+    const placing = new Placing(draft, "stream");
+    for (const one of prepared) await place(session, one, { draft, placing });
+    await session.store.commit([
+      ...draft.writes,
+      ...inbox.writesFor(received),
+      ...windows.writes(),
+      ...[...batch.positions].map(([log, seq]) => positionRecord.put([log], seq)),
+    ]);
+    return placing.touched;
+  });
   if (received.length > 0) inbox.wake();
+  await tellTouched(session, touched);
   for (const step of batch.steps) {
     if (step.type === "resync") {
       // The log of a resync came from the server as a `LogId`.
@@ -56,14 +80,20 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
   }
 }
 
-/** Undefined: nothing to show. */
+async function prepare(entry: SyncEntry, applying: Applying & { windows: ReplayWindows }): Promise<Prepared> {
+  const conversation = await ensureConversation(applying.session, { entry, signal: applying.signal });
+  const { event } = entry;
+  if (event?.type !== "message.created") return { entry, conversation };
+  return { entry, conversation, message: await receive(event.message, applying) };
+}
+
+/** Undefined: nothing to show, or of this very device. */
 async function receive(
   message: MessageCreated,
   { session, signal, windows }: Applying & { windows: ReplayWindows },
 ): Promise<ReceivedMessage | undefined> {
   const { me, account, directory } = session;
-  // The application knows what it sent from here.
-  if (message.senderUserId === me.userId && message.senderDeviceId === me.deviceId) return undefined;
+  if (isFromThisDevice(message, me)) return undefined;
   const opened = await openMessage(message, { me, keys: account.keys, directory, signal });
   const { header } = opened;
   if (!header) return opened.message;
@@ -73,6 +103,50 @@ async function receive(
   );
   if (verdict !== "fresh") return { ...baseOf(message, me), kind: "unreadable", reason: verdict };
   return header.class === "content" ? opened.message : undefined;
+}
+
+/** In a turn, without network. */
+async function place(
+  { store, me }: Session,
+  { entry, message, conversation }: Prepared,
+  { draft, placing }: { draft: Draft; placing: Placing },
+): Promise<void> {
+  const { event, seq, at } = entry;
+  if (!event) return;
+  const conversationId = entry.log as string as ConversationId;
+  if (conversation && !(await conversationRecord.get(draft, conversationId))) {
+    draft.put(conversationRecord.put([conversationId], conversation));
+    const { peerUserId } = conversation;
+    if (peerUserId !== null) draft.put(directRecord.put([peerUserId], conversationId));
+  }
+  const where = { conversationId, seq, at };
+  switch (event.type) {
+    case "message.created": {
+      if (isFromThisDevice(event.message, me)) {
+        const own = await readOwn(draft, event.message, me);
+        await placing.message(own.message, where, own.outgoing?.delivered?.recipientCount ?? null);
+        if (own.outgoing) draft.put(placedWrite(own.outgoing));
+      } else if (message) {
+        const members = conversation?.isGroup ? await knownMembers(store, conversationId) : undefined;
+        await placing.message(message, where, members === undefined ? null : members - 1);
+      }
+      return;
+    }
+    case "message.delivered":
+    case "message.read":
+      await placing.receipt(
+        event.messageId,
+        event.type === "message.read" ? "read" : "delivered",
+        event.userId,
+      );
+      return;
+    case "group.changed":
+      draft.put(forgottenGroup(conversationId));
+      await placing.told(event, where);
+      return;
+    default:
+      await placing.told(event, where);
+  }
 }
 
 /** This device signs in again and again, and finds that in the account log. */

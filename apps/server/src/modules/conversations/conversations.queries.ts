@@ -262,6 +262,21 @@ export async function listMembersAmong(
   return rows.map((row) => row.user_id);
 }
 
+/** Which of the users share a conversation with me that both of us are in now. */
+export async function listFellows(db: Db | Tx, userId: UserId, userIds: UserId[]): Promise<UserId[]> {
+  const rows = await db
+    .selectFrom("conversation_members as mine")
+    .innerJoin("conversation_members as theirs", "theirs.conversation_id", "mine.conversation_id")
+    .select("theirs.user_id")
+    .distinct()
+    .where("mine.user_id", "=", userId)
+    .where("mine.to_seq", "is", null)
+    .where("theirs.user_id", "=", (by) => by.fn.any(by.val(userIds)))
+    .where("theirs.to_seq", "is", null)
+    .execute();
+  return rows.map((row) => row.user_id);
+}
+
 /** Holds the conversation's row, whose lock every entry takes; undefined for whoever is no present member. */
 export async function lockForMember(tx: Tx, conversationId: ConversationId, userId: UserId) {
   const conversation = await tx

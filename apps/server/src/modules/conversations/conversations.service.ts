@@ -18,6 +18,7 @@ export {
   findDirect,
   findGroupOf,
   findLogEnd,
+  listFellows,
   listIntervals,
   listMembersInReach,
   listMembersAmong,

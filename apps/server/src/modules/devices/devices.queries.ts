@@ -40,6 +40,17 @@ export function listDevicesOfUsers(db: Db | Tx, userIds: UserId[]) {
     .execute();
 }
 
+/** As `listDevices`, for several users. */
+export function listDevicesWithNames(db: Db | Tx, userIds: UserId[]) {
+  return db
+    .selectFrom("devices")
+    .select(["user_id", ...columns])
+    .where("user_id", "=", (by) => by.fn.any(by.val(userIds)))
+    .orderBy("created_at")
+    .orderBy("device_id")
+    .execute();
+}
+
 export function upsertDevice(
   tx: Tx,
   device: {

@@ -5,12 +5,14 @@ import type { Call } from "../../pipeline/call.ts";
 import { transact } from "../../pipeline/transact.ts";
 import { endSessionsOfDevice, linkDevice } from "../accounts/sessions.service.ts";
 import { lockUser } from "../accounts/users.service.ts";
+import { listFellows } from "../conversations/conversations.service.ts";
 import { appendAccountEntries, deletePositions, startPositions } from "../logs/logs.service.ts";
 import {
   countDevices,
   deleteDevice,
   findDevice,
   listDevices,
+  listDevicesWithNames,
   raiseRosterVersions,
   updateDevice,
   upsertDevice,
@@ -70,6 +72,28 @@ export function getDevices(call: Call, userId: UserId): Promise<Device[]> {
 
 export async function listDevicesOf(db: Db | Tx, userId: UserId): Promise<Device[]> {
   return (await listDevices(db, userId)).map(toDevice);
+}
+
+/**
+ * The devices of several users. Whom the caller shares a conversation with is no stranger: sending to a group must not
+ * use up the key look-ups. Each of the others counts as one.
+ */
+export async function getDevicesOfMany(
+  call: Call,
+  named: UserId[],
+): Promise<{ users: { userId: UserId; devices: Device[] }[] }> {
+  const { app, caller } = call;
+  const userIds = [...new Set(named)];
+  const known = new Set([caller.userId, ...(await listFellows(app.db, caller.userId, userIds))]);
+  const strangers = userIds.filter((userId) => !known.has(userId)).length;
+  const retryAfter = strangers > 0 ? await app.limits.consume("keys", caller.userId, strangers) : 0;
+  if (retryAfter > 0) throw new AppError("RATE_LIMITED", { retryAfter });
+  const rows = await listDevicesWithNames(app.db, userIds);
+  const users = userIds.map((userId) => ({
+    userId,
+    devices: rows.filter((row) => row.user_id === userId).map(toDevice),
+  }));
+  return { users };
 }
 
 export async function renameDevice(

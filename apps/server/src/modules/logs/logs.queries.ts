@@ -131,6 +131,8 @@ export interface LogState {
   lastSeq: number;
   /** Entries up to here were pruned. */
   prunedSeq: number;
+  /** What the reader may see begins above. */
+  startSeq: number;
 }
 
 /** Every log that the reader may read, with the position of its device (0 without one). */
@@ -142,7 +144,8 @@ export async function listLogStates(
   const { userId, deviceId } = reader;
   const { rows } = await sql<LogState>`
     select m.conversation_id as log, greatest(m.from_seq, coalesce(p.seq, 0)) as position,
-      least(c.last_seq, coalesce(m.to_seq, c.last_seq)) as "lastSeq", 0::bigint as "prunedSeq"
+      least(c.last_seq, coalesce(m.to_seq, c.last_seq)) as "lastSeq", 0::bigint as "prunedSeq",
+      m.from_seq as "startSeq"
     from (
       select conversation_id, min(from_seq) as from_seq,
         case when bool_or(to_seq is null) then null else max(to_seq) end as to_seq
@@ -153,7 +156,7 @@ export async function listLogStates(
     join conversations c on c.id = m.conversation_id
     left join positions p on p.user_id = ${userId} and p.device_id = ${deviceId} and p.log_id = m.conversation_id
     union all
-    select l.user_id, coalesce(p.seq, 0), l.last_seq, l.pruned_seq
+    select l.user_id, coalesce(p.seq, 0), l.last_seq, l.pruned_seq, l.pruned_seq
     from account_logs l
     left join positions p on p.user_id = ${userId} and p.device_id = ${deviceId} and p.log_id = l.user_id
     where l.user_id = ${userId} and (${only ?? null}::uuid is null or l.user_id = ${only ?? null})

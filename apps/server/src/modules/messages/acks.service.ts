@@ -1,13 +1,15 @@
 import type { ConversationId, DeviceId, MessageId, UserId } from "@sotto/schema";
 import type { Db, Tx } from "../../db/db.ts";
 import { AppError } from "../../errors.ts";
-import type { Call } from "../../pipeline/call.ts";
+import type { Call, DeviceCaller } from "../../pipeline/call.ts";
 import { transact, type Wakes } from "../../pipeline/transact.ts";
 import { listIntervals, lockMembership } from "../conversations/conversations.service.ts";
 import { requireDeviceOf } from "../devices/devices.service.ts";
 import {
   ackMessages,
+  ackThrough,
   listDeviceReceipts,
+  readThrough,
   tellAuthors,
   type Acknowledged,
 } from "../receipts/receipts.service.ts";
@@ -56,6 +58,25 @@ export async function ackMessage(
       kind: ack.kind,
       deviceId: ack.deviceId ?? caller.deviceId ?? "",
     });
+    return { detail: "ok" as const };
+  });
+}
+
+/** Marks a message, and all before it in its conversation, read on the caller's device: two marks, however many. */
+export async function ackReadThrough(call: Call<DeviceCaller>, messageId: MessageId) {
+  const { userId, deviceId } = call.caller;
+  const at = call.app.now();
+  return transact(call, async (tx, wakes) => {
+    const message = await findVisibleMessage(tx, userId, messageId);
+    if (!message) throw new AppError("MESSAGE_NOT_FOUND");
+    const { conversationId, seq: throughSeq } = message;
+    await lockMembership(tx, conversationId, userId);
+    const owner = { conversationId, userId, deviceId };
+    const acknowledged = [
+      await ackThrough(tx, { ...owner, kind: "delivered" }, { throughSeq, at }),
+      await readThrough(tx, { ...owner, kind: "read" }, { throughSeq, at }),
+    ];
+    await tellAuthors(tx, wakes, { acknowledged, at });
     return { detail: "ok" as const };
   });
 }

@@ -1,6 +1,6 @@
 import type { Handlers } from "../../pipeline/call.ts";
 import { getConversations, getConversationsSummary } from "../conversations/conversations.service.ts";
-import { ackMessage, getReceipts } from "./acks.service.ts";
+import { ackMessage, ackReadThrough, getReceipts } from "./acks.service.ts";
 import { searchMessages } from "./history.service.ts";
 import { getInbox } from "./messages.service.ts";
 import { deleteMessage } from "./moderation.service.ts";
@@ -13,6 +13,7 @@ export const messagesRouter: Handlers<"messages"> = {
   inbox: getInbox,
   ackDelivered: (call, { messageId }) => ackMessage(call, { messageId, kind: "delivered" }),
   ackRead: (call, { messageId }) => ackMessage(call, { messageId, kind: "read" }),
+  ackReadThrough: (call, { messageId }) => ackReadThrough(call, messageId),
   ackDeliveredDevice: (call, ack) => ackMessage(call, { ...ack, kind: "delivered" }),
   ackReadDevice: (call, ack) => ackMessage(call, { ...ack, kind: "read" }),
   receipts: (call, { messageId }) => getReceipts(call, messageId),

@@ -18,6 +18,9 @@ import type { MarkKind } from "./receipts.tables.ts";
 
 export { listDeviceReceipts } from "./receipts.queries.ts";
 
+/** Most messages whose authors one ack tells that they were read. */
+const maxToldReads = 1_000;
+
 /** Newly acknowledged messages of one kind, to be told to their authors. */
 export interface Acknowledged {
   owner: MarkOwner;
@@ -37,6 +40,25 @@ export async function ackThrough(
   const from = Math.max(await findMark(tx, owner), await findPosition(tx, owner));
   if (ack.throughSeq <= from) return { owner, messages: [] };
   const messages = await listUncovered(tx, owner, { afterSeq: from, throughSeq: ack.throughSeq });
+  await insertMark(tx, owner, ack);
+  return { owner, messages };
+}
+
+/**
+ * "Read everything up to `throughSeq`". News is what no device of the user had read, and of that the newest alone: a
+ * first reading of a long conversation must not write an entry for each of its messages.
+ */
+export async function readThrough(
+  tx: Tx,
+  owner: MarkOwner,
+  ack: { throughSeq: number; at: Date },
+): Promise<Acknowledged> {
+  if (ack.throughSeq <= (await findMark(tx, owner))) return { owner, messages: [] };
+  const marks = await listUserMarks(tx, owner.conversationId, [owner.userId]);
+  const readBefore = marks.filter(({ kind }) => kind === "read").map((mark) => mark.throughSeq);
+  const afterSeq = Math.max(ack.throughSeq - maxToldReads, ...readBefore, 0);
+  const isNews = ack.throughSeq > afterSeq;
+  const messages = isNews ? await listUncovered(tx, owner, { afterSeq, throughSeq: ack.throughSeq }) : [];
   await insertMark(tx, owner, ack);
   return { owner, messages };
 }

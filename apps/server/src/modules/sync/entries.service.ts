@@ -34,3 +34,11 @@ export async function fillHole(
   });
   return { entries: entries.map((entry) => viewEntry(entry, caller)) };
 }
+
+/** How far a log reaches for the caller, and where its device is in it. */
+export async function getLog(call: Call<DeviceCaller>, log: LogId) {
+  const [state] = await listLogStates(call.app.db, call.caller, log);
+  if (!state) throw new AppError("LOG_NOT_FOUND");
+  const { startSeq, position, lastSeq } = state;
+  return { startSeq, position, lastSeq };
+}

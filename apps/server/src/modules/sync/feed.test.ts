@@ -25,7 +25,13 @@ class World implements FeedSource, FeedSink {
   async listStates(_reader: unknown, only?: LogId) {
     const states = [...this.ends]
       .filter(([log]) => only === undefined || log === only)
-      .map(([log, lastSeq]) => ({ log, lastSeq, position: this.positions.get(log) ?? 0, prunedSeq: 0 }));
+      .map(([log, lastSeq]) => ({
+        log,
+        lastSeq,
+        position: this.positions.get(log) ?? 0,
+        prunedSeq: 0,
+        startSeq: 0,
+      }));
     await this.#pause();
     return states;
   }

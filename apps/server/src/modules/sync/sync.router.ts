@@ -1,5 +1,5 @@
 import type { Handlers } from "../../pipeline/call.ts";
-import { fillHole } from "./entries.service.ts";
+import { fillHole, getLog } from "./entries.service.ts";
 import { ackPositions } from "./positions.service.ts";
 import { subscribe } from "./subscribe.service.ts";
 
@@ -7,4 +7,5 @@ export const syncRouter: Handlers<"sync"> = {
   subscribe,
   ack: (call, { positions }) => ackPositions(call, positions),
   fill: fillHole,
+  log: (call, { log }) => getLog(call, log),
 };

@@ -101,6 +101,7 @@ const accountRows: Record<string, Row[]> = {
   "keys.publish": anybody(() => ({ deviceId: "phone", publicKey: "k" })),
   "keys.listMine": anybody(),
   "keys.list": anybody(({ cast }) => ({ userId: cast.owner.id })),
+  "keys.listMany": anybody(({ cast }) => ({ userIds: [cast.owner.id] })),
   "keys.update": [
     ...anybody(() => ({ deviceId: "phone", deviceName: "n" })),
     {
@@ -157,6 +158,7 @@ const messageRows: Record<string, Row[]> = {
     { deviceId: "phone" },
     { before: readers, direct: pair(200, 404) },
   ),
+  "messages.ackReadThrough": onMessages({}, { before: readers, direct: pair(200, 200) }),
   "messages.ackReadDevice": onMessages({ deviceId: "phone" }, { before: readers, direct: pair(200, 404) }),
   "messages.receipts": onMessages({}, { before: readers, direct: pair(200, 200) }),
   "messages.history": onConversations({}, { group: readers, direct: pair(200, 200) }),
@@ -266,6 +268,7 @@ const onLogs = (input: (log: string) => object): Row[] => [
 const syncRows: Record<string, Row[]> = {
   "sync.ack": onLogs((log) => ({ positions: [{ log, seq: 1 }] })),
   "sync.fill": onLogs((log) => ({ log, fromSeq: 1, toSeq: 1 })),
+  "sync.log": onLogs((log) => ({ log })),
 };
 
 /** By procedure: all but those in `elsewhere`. */

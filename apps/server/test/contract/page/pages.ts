@@ -27,6 +27,7 @@ export const pageRoutes: PageRoute[] = [
 /** What the contract has beyond the page. */
 export const additions = [
   "POST /auth/logout",
+  "POST /keys/query",
   "GET /auth/pin",
   "PUT /auth/pin",
   "DELETE /auth/pin",

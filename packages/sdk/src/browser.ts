@@ -1,2 +1,0 @@
-/** `@sotto/sdk/browser`: what only browsers have. */
-export { type IndexedDbStoreOptions, indexedDbStore } from "./storage/indexeddb-store.ts";

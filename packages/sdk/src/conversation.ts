@@ -1,0 +1,300 @@
+import type { ConversationId, UserId } from "@sotto/schema";
+import { toSottoError } from "./api/to-sotto-error.ts";
+import type { GetSession, SignedIn } from "./conversations.ts";
+import type { MessageRef, Payload } from "./crypto/payload.ts";
+import { SottoError, invalidInput } from "./errors.ts";
+import type { ClientEvents, Typing } from "./events.ts";
+import type { Destination } from "./messages/destination.ts";
+import type { SendOptions } from "./messages/outbox.ts";
+import type { SentMessage } from "./messages/sent-message.ts";
+import { backfill } from "./timeline/backfill.ts";
+import { markRead } from "./timeline/mark-read.ts";
+import type { Message } from "./timeline/message.ts";
+import {
+  type ConversationSummary,
+  findLastReaction,
+  findPlace,
+  readNamed,
+  readPage,
+  searchTimeline,
+  summarize,
+} from "./timeline/read-timeline.ts";
+
+const defaultPageSize = 50;
+const maxPageSize = 500;
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+/** A message that can be answered, reacted to and so on: one of a timeline, or one that was received or sent. */
+export interface MessageHandle {
+  senderUserId: string;
+  /** null: its sender signed no id; nothing can be said about it. */
+  clientMessageId: string | null;
+}
+
+export interface TextOptions extends SendOptions {
+  /** The message that it answers. */
+  replyTo?: MessageHandle | undefined;
+}
+
+export interface PageOptions extends CallOptions {
+  /** What is older than this line comes; without it, the newest. */
+  before?: Pick<Message, "seq"> | undefined;
+  /** 1 to 500, by default 50. */
+  limit?: number | undefined;
+}
+
+export interface MessagePage {
+  /** Oldest first. */
+  messages: Message[];
+  /** There is, or may be, something older. */
+  hasEarlier: boolean;
+}
+
+/** What `conversation.on` can listen for: the client's events, of this conversation. */
+export interface ConversationEvents {
+  /** A new line, one's own too. */
+  message: Message;
+  /** A line is not what it was. */
+  messageChanged: Message;
+  typing: Typing;
+}
+
+/** A direct conversation or a group: what is said in it, as this device has stored it, and how to say more. */
+export interface Conversation {
+  /** null for a group. */
+  readonly peerUserId: UserId | null;
+  /** A group's id; null for a direct conversation, which may not have been made yet. */
+  readonly groupId: ConversationId | null;
+  /**
+   * Seals the text for every device of everyone in the conversation and every other device of one's own, and resolves
+   * once the server has stored it, however long that takes: offline, it waits. From the moment of the call the message
+   * is in the store and in the timeline, and after a crash it is sent on at the next `start`. A rejected message is not
+   * sent on, unless by `retry` or another `send` with the same `clientMessageId` and text, which never makes a second
+   * message. Messages of one conversation arrive in order.
+   *
+   * Throws `NO_USABLE_KEYS`, `NO_POST_QUANTUM_KEYS`, `RECIPIENT_NOT_FOUND`, `GROUP_NOT_FOUND`, `TOO_MANY_DEVICES`,
+   * `PAYLOAD_TOO_LARGE`, `CLIENT_MESSAGE_ID_REUSED`, `ABORTED`, after a day `NETWORK`.
+   * When the session has ended (`TOKEN_INVALID` and the like) and on `close` (`CLOSED`) the message stays queued.
+   *
+   * @example
+   * ```ts
+   * const { id } = await client.conversations.with(peerUserId).send("hello");
+   * ```
+   */
+  send(text: string, options?: TextOptions): Promise<SentMessage>;
+  /** `send` with `replyTo`. Throws `INVALID_INPUT` for a message without `clientMessageId`; so do the next four. */
+  reply(message: MessageHandle, text: string, options?: SendOptions): Promise<SentMessage>;
+  /**
+   * Puts an emoji on a message; once more changes nothing. It is shown at once, and sent as a message is.
+   *
+   * @example
+   * ```ts
+   * const [newest] = (await conversation.messages({ limit: 1 })).messages;
+   * if (newest) await conversation.react(newest, "👍");
+   * ```
+   */
+  react(message: MessageHandle, emoji: string, options?: SendOptions): Promise<SentMessage>;
+  /** Takes an emoji back. */
+  unreact(message: MessageHandle, emoji: string, options?: SendOptions): Promise<SentMessage>;
+  /** Replaces the text of one's own message, or a file's caption. Throws `NOT_YOUR_MESSAGE`. */
+  edit(message: MessageHandle, text: string, options?: SendOptions): Promise<SentMessage>;
+  /**
+   * Deletes one's own message for everyone: every device that follows the protocol forgets what it said. Throws
+   * `NOT_YOUR_MESSAGE`. A group's moderators: `group.deleteMessage`.
+   */
+  delete(message: MessageHandle, options?: SendOptions): Promise<SentMessage>;
+  /** Sends a failed message once more. Throws `MESSAGE_NOT_FOUND` unless it has failed, and as `send` does. */
+  retry(clientMessageId: string, options?: CallOptions): Promise<SentMessage>;
+  /** Takes back a message that waits to be sent: its `send` throws `ABORTED`. False: it may have been sent already. */
+  cancel(clientMessageId: string): Promise<boolean>;
+  /**
+   * Counts everything up to a message as read, by default everything that is stored, and tells the senders. What is
+   * stored of that holds at once; throws `NETWORK` when the senders could not be told: call it again.
+   */
+  markRead(upTo?: Pick<Message, "seq">, options?: CallOptions): Promise<void>;
+  /** Tells the others that this user types, or has stopped. Tell it again every few seconds while it goes on. */
+  typing(isTyping: boolean, options?: CallOptions): Promise<void>;
+  /**
+   * A page of the timeline. Where the store ends, the server is asked for what is older; offline, what is stored comes.
+   * What was sealed before this device was there comes as `unreadable` with `not_for_this_device`.
+   *
+   * @example
+   * ```ts
+   * const { messages, hasEarlier } = await conversation.messages({ limit: 20 });
+   * const earlier = hasEarlier ? await conversation.messages({ before: messages[0], limit: 20 }) : undefined;
+   * ```
+   */
+  messages(options?: PageOptions): Promise<MessagePage>;
+  /** One message, by whoever sent it and the sender's own id of it. Asks nobody. */
+  find(message: MessageHandle): Promise<Message | undefined>;
+  /**
+   * Messages that are stored here and have every word of the query, newest first. The last word may be the beginning of
+   * one. Upper case and accents make no difference. Asks nobody.
+   */
+  search(query: string, options?: PageOptions): Promise<Message[]>;
+  /** As a list shows it; undefined before anything of it is known here. Asks nobody. */
+  summary(): Promise<ConversationSummary | undefined>;
+  /** Gives the function that removes the listener. */
+  on<Name extends keyof ConversationEvents>(
+    name: Name,
+    listener: (event: ConversationEvents[Name]) => void,
+  ): () => void;
+}
+
+/** The events of a client, before anyone is signed in too. */
+export type Listen = <Name extends keyof ClientEvents>(
+  name: Name,
+  listener: (event: ClientEvents[Name]) => void,
+) => () => void;
+
+export interface ConversationOptions {
+  getSession: GetSession;
+  listen: Listen;
+}
+
+export function createConversation(
+  to: Destination,
+  { getSession, listen }: ConversationOptions,
+): Conversation {
+  const send = async (payload: Payload, options?: SendOptions) =>
+    (await getSession()).outbox.send(to, payload, options);
+  const now = async () => (await getSession()).session.now();
+  return {
+    peerUserId: to.kind === "direct" ? to.peerUserId : null,
+    groupId: to.kind === "group" ? to.conversationId : null,
+    send: async (text, { replyTo, ...options } = {}) =>
+      send(
+        {
+          kind: "text",
+          text,
+          sentAtMs: await now(),
+          ...(replyTo ? { replyTo: refTo(replyTo) } : {}),
+        },
+        options,
+      ),
+    reply: async (message, text, options) =>
+      send({ kind: "text", text, sentAtMs: await now(), replyTo: refTo(message) }, options),
+    react: async (message, emoji, options) =>
+      send(await makeReaction(await getSession(), to, { message, emoji, isRemoved: false }), options),
+    unreact: async (message, emoji, options) =>
+      send(await makeReaction(await getSession(), to, { message, emoji, isRemoved: true }), options),
+    edit: async (message, text, options) =>
+      send(await makeEdit(await getSession(), to, { message, text }), options),
+    async delete(message, options) {
+      const { session } = await getSession();
+      return send(
+        { kind: "deletion", target: ownTarget(session.me.userId, message), sentAtMs: session.now() },
+        options,
+      );
+    },
+    retry: async (id, options) => (await getSession()).outbox.retry(id, options),
+    cancel: async (id) => (await getSession()).outbox.cancel(id),
+    markRead: async (upTo, { signal } = {}) =>
+      markRead((await getSession()).session, { to, throughSeq: upTo && (upTo.seq ?? undefined) }, signal),
+    async typing(isTyping, { signal } = {}) {
+      const { api } = (await getSession()).session;
+      const place =
+        to.kind === "direct" ? { peerUserId: to.peerUserId } : { conversationId: to.conversationId };
+      await api.call(
+        (server, options) => server.messages.typing.mutate({ ...place, isTyping }, options),
+        signal,
+      );
+    },
+    messages: async (options) => readMessages(await getSession(), to, options),
+    async find(message) {
+      const { session } = await getSession();
+      const { senderUserId, clientMessageId } = refTo(message);
+      const name = { senderUserId: senderUserId as UserId, clientMessageId };
+      return readNamed(session, await findPlace(session, to), name);
+    },
+    async search(query, { before, limit = defaultPageSize } = {}) {
+      const { session } = await getSession();
+      const { conversationId } = await findPlace(session, to);
+      if (conversationId === undefined) return [];
+      const page = { query, beforeSeq: before?.seq ?? undefined, limit: checkLimit(limit) };
+      return searchTimeline(session, conversationId, page);
+    },
+    async summary() {
+      const { session } = await getSession();
+      const { conversationId } = await findPlace(session, to);
+      return conversationId && summarize(session, conversationId);
+    },
+    on: (name, listener) => listen(name, (event) => (isOf(to, event) ? listener(event) : undefined)),
+  };
+}
+
+function isOf(to: Destination, event: Message | Typing): boolean {
+  if (to.kind === "group") return event.conversationId === to.conversationId;
+  const peerUserId = "isTyping" in event ? event.conversationId === null && event.userId : event.peerUserId;
+  return peerUserId === to.peerUserId;
+}
+
+function refTo({ senderUserId, clientMessageId }: MessageHandle): MessageRef {
+  if (clientMessageId === null) throw invalidInput("message");
+  return { senderUserId, clientMessageId };
+}
+
+function ownTarget(me: UserId, message: MessageHandle): string {
+  const { senderUserId, clientMessageId } = refTo(message);
+  if (senderUserId !== me) throw new SottoError("NOT_YOUR_MESSAGE");
+  return clientMessageId;
+}
+
+/** Later, by the clock of whoever does it, than what that user did to the message before: the later one counts. */
+function laterThan(earlierMs: number | null | undefined, nowMs: number): number {
+  return Math.max(nowMs, (earlierMs ?? -1) + 1);
+}
+
+async function makeEdit(
+  { session }: SignedIn,
+  to: Destination,
+  { message, text }: { message: MessageHandle; text: string },
+): Promise<Payload> {
+  const target = ownTarget(session.me.userId, message);
+  const name = { senderUserId: session.me.userId, clientMessageId: target };
+  const present = await readNamed(session, await findPlace(session, to), name);
+  return { kind: "edit", target, text, sentAtMs: laterThan(present?.editedAtMs, session.now()) };
+}
+
+async function makeReaction(
+  { session }: SignedIn,
+  to: Destination,
+  { message, ...reaction }: { message: MessageHandle; emoji: string; isRemoved: boolean },
+): Promise<Payload> {
+  const target = refTo(message);
+  const lastMs = await findLastReaction(session, to, { target, emoji: reaction.emoji });
+  return { kind: "reaction", target, ...reaction, sentAtMs: laterThan(lastMs, session.now()) };
+}
+
+async function readMessages(
+  { session }: SignedIn,
+  to: Destination,
+  { before, limit = defaultPageSize, signal }: PageOptions = {},
+): Promise<MessagePage> {
+  const page = { beforeSeq: before?.seq ?? undefined, limit: checkLimit(limit) };
+  const running = signal ?? new AbortController().signal;
+  let hasEarlier = true;
+  for (;;) {
+    const place = await findPlace(session, to);
+    const messages = await readPage(session, place, page);
+    if (messages.length === limit || !hasEarlier || place.conversationId === undefined) {
+      const isBegun = place.conversationId !== undefined;
+      return { messages, hasEarlier: isBegun && (hasEarlier || messages.length === limit) };
+    }
+    try {
+      hasEarlier = await backfill(session, place.conversationId, running);
+    } catch (error) {
+      if (!(error instanceof SottoError) || error.retry !== "later" || running.aborted)
+        throw toSottoError(error, signal);
+      return { messages, hasEarlier: true };
+    }
+  }
+}
+
+function checkLimit(limit: number): number {
+  if (!Number.isInteger(limit) || limit < 1 || limit > maxPageSize) throw invalidInput("limit");
+  return limit;
+}

@@ -1,0 +1,91 @@
+import { type ConversationId, type Group, type UserId, conversationId } from "@sotto/schema";
+import * as z from "zod";
+import { SottoError } from "../errors.ts";
+import type { Session } from "../session.ts";
+import { type Reader, defineRecord } from "../storage/records.ts";
+import type { StoreWrite } from "../storage/store.ts";
+import type { Destination } from "./destination.ts";
+import type { Sealed } from "./sent-message.ts";
+
+/** The direct conversation with a user. */
+export const directRecord = defineRecord("direct", conversationId);
+/** A group as the server last gave it; dropped when its log says that it changed. */
+const groupRecord = defineRecord("group", z.custom<Group>());
+
+export interface Participants {
+  conversationId: ConversationId;
+  /** This user too. */
+  userIds: UserId[];
+}
+
+/** Whose devices a message is for. A direct conversation is made on the server when there is none. */
+export async function findParticipants(
+  session: Session,
+  to: Destination,
+  signal?: AbortSignal,
+): Promise<Participants> {
+  if (to.kind === "group") {
+    const { id, members } = await findGroup(session, to.conversationId, signal);
+    return { conversationId: id, userIds: members.map(({ userId }) => userId) };
+  }
+  const id = await findConversation(session, to.peerUserId, signal);
+  return { conversationId: id, userIds: [to.peerUserId, session.me.userId] };
+}
+
+/** The devices, and with them the members, that a message was sealed for are not the present ones. */
+export async function forgetParticipants(
+  { store, directory, me }: Session,
+  to: Destination,
+  { recipients }: Sealed,
+): Promise<void> {
+  for (const { userId } of recipients) directory.forget(userId);
+  directory.forget(me.userId);
+  if (to.kind === "direct") directory.forget(to.peerUserId);
+  else await store.commit([forgottenGroup(to.conversationId)]);
+}
+
+/** To be committed with the entry that changed the group. */
+export function forgottenGroup(id: ConversationId): StoreWrite {
+  return groupRecord.remove(id);
+}
+
+/** The direct conversation with a user, made on the server when there is none. */
+export async function findConversation(
+  session: Session,
+  peer: UserId,
+  signal?: AbortSignal,
+): Promise<ConversationId> {
+  const known = await directRecord.get(session.store, peer);
+  if (known !== undefined) return known;
+  const { id, userA, userB } = await session.api.call(
+    (server, options) => server.conversations.open.mutate({ peerUserId: peer }, options),
+    signal,
+  );
+  const members = new Set([userA, userB]);
+  if (!members.has(peer) || !members.has(session.me.userId)) throw new SottoError("BAD_ANSWER");
+  await session.store.commit([directRecord.put([peer], id)]);
+  return id;
+}
+
+/** A group, from the store unless `isFresh`. Throws `GROUP_NOT_FOUND` for whoever is no member. */
+export async function findGroup(
+  { store, api }: Session,
+  id: ConversationId,
+  signal?: AbortSignal,
+  isFresh = false,
+): Promise<Group> {
+  const known = isFresh ? undefined : await groupRecord.get(store, id);
+  if (known) return known;
+  const group = await api.call(
+    (server, options) => server.groups.get.query({ conversationId: id }, options),
+    signal,
+  );
+  if (group.id !== id) throw new SottoError("BAD_ANSWER");
+  await store.commit([groupRecord.put([id], group)]);
+  return group;
+}
+
+/** How many members a group has, where that is stored. */
+export async function knownMembers(store: Reader, id: ConversationId): Promise<number | undefined> {
+  return (await groupRecord.get(store, id))?.members.length;
+}

@@ -1,0 +1,35 @@
+import type { Message } from "@sotto/schema";
+import type { Me } from "../identity/account.ts";
+import type { Reader } from "../storage/records.ts";
+import { baseOf, parseHeader } from "./open-message.ts";
+import { outgoingRecord } from "./outgoing-queue.ts";
+import type { ReceivedMessage, UnreadableReason } from "./received-message.ts";
+import type { Outgoing } from "./sent-message.ts";
+
+/** Of this very device, which cannot open what it sealed: it keeps what it said. */
+export async function readOwn(
+  store: Reader,
+  message: Message,
+  me: Me,
+): Promise<{ message: ReceivedMessage; outgoing?: Outgoing }> {
+  const base = baseOf(message, me);
+  const unreadable = (reason: UnreadableReason) => ({
+    message: { ...base, kind: "unreadable" as const, reason },
+  });
+  const header = parseHeader(message.ciphertext);
+  if (header === undefined) return { message: { ...base, kind: "opaque", ciphertext: message.ciphertext } };
+  if (typeof header === "string") return unreadable(header);
+  const { messageId: clientMessageId, conversationId, senderDeviceId } = header;
+  if (conversationId !== message.conversationId) return unreadable("wrong_conversation");
+  if (senderDeviceId !== me.deviceId) return unreadable("wrong_device");
+  const outgoing = await outgoingRecord.get(store, clientMessageId);
+  const sealedFor = outgoing?.delivered?.conversationId ?? outgoing?.sealed?.conversationId;
+  if (!outgoing || sealedFor !== conversationId) return unreadable("not_for_this_device");
+  const kem = (outgoing.delivered ?? outgoing.sealed)?.kem ?? "x25519";
+  const opened = { ...outgoing.payload, ...base, clientMessageId, assurance: "signed" as const, kem };
+  return { message: opened, outgoing };
+}
+
+export function isFromThisDevice(message: Message, me: Me): boolean {
+  return message.senderUserId === me.userId && message.senderDeviceId === me.deviceId;
+}

@@ -1,0 +1,91 @@
+import { type ConversationId, type LogId, maxFillEntries } from "@sotto/schema";
+import { openMessage } from "../messages/open-message.ts";
+import { isFromThisDevice, readOwn } from "../messages/read-own.ts";
+import type { ReceivedMessage } from "../messages/received-message.ts";
+import type { Session } from "../session.ts";
+import { Draft } from "../storage/draft.ts";
+import { type SyncEntry, parseFilled } from "../sync/sync-event.ts";
+import { Placing } from "./place.ts";
+import { type StoredConversation, conversationRecord } from "./records.ts";
+
+/**
+ * Brings what is older than what is stored, one page of the log, into the store. Nothing in it is judged against the
+ * replay windows, which only move forward: a message that is there already is not shown again. False: there is no more.
+ */
+export async function backfill(session: Session, id: ConversationId, signal: AbortSignal): Promise<boolean> {
+  const conversation = await conversationRecord.get(session.store, id);
+  if (!conversation) return false;
+  const { floor, start } = await findEdge(session, { id, conversation }, signal);
+  if (floor <= start) return false;
+  // A conversation's own id names its log.
+  const range = {
+    log: id as string as LogId,
+    fromSeq: Math.max(start + 1, floor - maxFillEntries + 1),
+    toSeq: floor,
+  };
+  const answer: unknown = await session.api.call(
+    (server, options) => server.sync.fill.query(range, options),
+    signal,
+  );
+  const entries = parseFilled(answer).filter(({ log, seq }) => log === range.log && seq <= floor);
+  const opened = await Promise.all(entries.map((entry) => open(session, { entry, id }, signal)));
+  await session.turns.run(async () => {
+    const draft = new Draft(session.store);
+    const placing = new Placing(draft, "past");
+    for (const { entry, message } of opened) await place(session, { entry, message, id }, { draft, placing });
+    const present = (await conversationRecord.get(draft, id)) ?? conversation;
+    draft.put(conversationRecord.put([id], { ...present, start, floor: range.fromSeq - 1 }));
+    await session.store.commit(draft.writes);
+  });
+  return range.fromSeq - 1 > start;
+}
+
+/** Where the store's part of the log begins, and where the log does for this user. */
+async function findEdge(
+  { api }: Session,
+  { id, conversation }: { id: ConversationId; conversation: StoredConversation },
+  signal: AbortSignal,
+): Promise<{ floor: number; start: number }> {
+  const { floor, start } = conversation;
+  if (floor !== null && (start !== null || floor === 0)) return { floor, start: start ?? 0 };
+  const log = id as string as LogId;
+  const state = await api.call((server, options) => server.sync.log.query({ log }, options), signal);
+  return { floor: floor ?? state.position, start: state.startSeq };
+}
+
+interface Opened {
+  entry: SyncEntry;
+  /** Of another device. */
+  message: ReceivedMessage | undefined;
+}
+
+async function open(
+  { me, account, directory }: Session,
+  { entry, id }: { entry: SyncEntry; id: ConversationId },
+  signal: AbortSignal,
+): Promise<Opened> {
+  const { event } = entry;
+  if (event?.type !== "message.created" || event.message.conversationId !== id)
+    return { entry, message: undefined };
+  if (isFromThisDevice(event.message, me)) return { entry, message: undefined };
+  const { message, header } = await openMessage(event.message, { me, keys: account.keys, directory, signal });
+  return { entry, message: header?.class === "control" ? undefined : message };
+}
+
+/** In a turn, without network. */
+async function place(
+  { me }: Session,
+  { entry: { event, seq, at }, message, id }: Opened & { id: ConversationId },
+  { draft, placing }: { draft: Draft; placing: Placing },
+): Promise<void> {
+  const where = { conversationId: id, seq, at };
+  if (event?.type !== "message.created") {
+    if (event && "conversationId" in event && event.conversationId === id) await placing.told(event, where);
+    return;
+  }
+  if (message) await placing.message(message, where);
+  else if (isFromThisDevice(event.message, me)) {
+    const own = await readOwn(draft, event.message, me);
+    await placing.message(own.message, where, own.outgoing?.delivered?.recipientCount ?? null);
+  }
+}

@@ -1,0 +1,296 @@
+/** Puts what the server's logs say into the store's timeline. Nothing here asks the network. */
+import type { ConversationId, MessageId, UserId } from "@sotto/schema";
+import type { Event } from "@sotto/schema";
+import type { FilePayload } from "../crypto/payload.ts";
+import type { FileMessage, OpenedMessage, ReceivedMessage } from "../messages/received-message.ts";
+import type { Draft } from "../storage/draft.ts";
+import { type Overlay, type Reaction, emptyOverlay, mergeOverlays } from "./overlay.ts";
+import {
+  type Receipts,
+  type StoredContent,
+  type StoredMessage,
+  conversationRecord,
+  idRecord,
+  messageRecord,
+  orphanRecord,
+  placeRecord,
+  receiptRecord,
+} from "./records.ts";
+import { indexText } from "./search-index.ts";
+import { shownText } from "./shown-text.ts";
+
+/** Where an entry stands. */
+export interface Place {
+  conversationId: ConversationId;
+  seq: number;
+  /** By the server's clock, RFC 3339. */
+  at: string;
+}
+
+/** `stream`: it is news, and counts as unread. `past`: it was asked for. */
+export type Source = "stream" | "past";
+
+/** What a place in a timeline became, to be told once it is committed. */
+export interface Touched {
+  conversationId: ConversationId;
+  seq: number;
+  isNew: boolean;
+}
+
+/** Changes of timelines in one draft. */
+export class Placing {
+  readonly #draft: Draft;
+  readonly #source: Source;
+  readonly touched: Touched[] = [];
+
+  constructor(draft: Draft, source: Source) {
+    this.#draft = draft;
+    this.#source = source;
+  }
+
+  /** A message as it was opened. `recipients`: of one's own from this device. */
+  async message(message: ReceivedMessage, place: Place, recipients: number | null = null): Promise<void> {
+    if (await messageRecord.get(this.#draft, place.conversationId, place.seq)) return;
+    switch (message.kind) {
+      case "edit":
+      case "reaction":
+      case "deletion":
+        this.#draft.put(idRecord.put([message.id], { conversationId: place.conversationId, seq: 0 }));
+        await this.#change(message);
+        return;
+      default:
+        await this.#show(message, place, recipients);
+    }
+  }
+
+  async #change(message: Extract<OpenedMessage, { kind: "edit" | "reaction" | "deletion" }>): Promise<void> {
+    const { conversationId, senderUserId: userId, clientMessageId: by, sentAtMs } = message;
+    switch (message.kind) {
+      case "edit": {
+        const edit = { text: message.text, sentAtMs, by };
+        await this.#overlay(conversationId, `${userId}/${message.target}`, { ...emptyOverlay, edit });
+        return;
+      }
+      case "deletion": {
+        const deletion = { by: "author" as const, userId };
+        await this.#overlay(conversationId, `${userId}/${message.target}`, { ...emptyOverlay, deletion });
+        return;
+      }
+      case "reaction": {
+        const { target, emoji, isRemoved } = message;
+        const reactions = [{ userId, emoji, isRemoved, sentAtMs, by }];
+        const name = `${target.senderUserId}/${target.clientMessageId}`;
+        await this.#overlay(conversationId, name, { ...emptyOverlay, reactions });
+      }
+    }
+  }
+
+  /** What the server itself tells of a message: reactions of clients without the SDK, and a moderator's deletion. */
+  async told(event: Event, place: Place): Promise<void> {
+    const { conversationId, at } = place;
+    switch (event.type) {
+      case "reaction.added":
+      case "reaction.removed": {
+        const isRemoved = event.type === "reaction.removed";
+        const { userId, emoji, messageId } = event;
+        // Two at the same time come in the order of the log.
+        const by = String(place.seq).padStart(16, "0");
+        const reaction: Reaction = { userId, emoji, isRemoved, sentAtMs: Date.parse(at), by };
+        await this.#overlay(conversationId, messageId, { ...emptyOverlay, reactions: [reaction] });
+        return;
+      }
+      case "message.deleted": {
+        const deletion = { by: "moderator" as const, userId: event.userId };
+        await this.#overlay(conversationId, event.messageId, { ...emptyOverlay, deletion });
+        return;
+      }
+      case "group.changed":
+        await this.#groupChanged(event, place);
+        return;
+      default:
+    }
+  }
+
+  async #groupChanged(event: Extract<Event, { type: "group.changed" }>, place: Place): Promise<void> {
+    const { action, actorUserId, userIds = [], name = null, role = null } = event;
+    await this.#put(place, {
+      id: null,
+      senderUserId: actorUserId,
+      senderDeviceId: null,
+      sentAt: place.at,
+      clientMessageId: null,
+      assurance: null,
+      kem: null,
+      content: { kind: "group", action, userIds, name, role },
+      overlay: emptyOverlay,
+      isUnread: false,
+      receipts: null,
+    });
+    const conversation = await conversationRecord.get(this.#draft, place.conversationId);
+    if (!conversation || name === null || this.#source === "past") return;
+    this.#draft.put(conversationRecord.put([place.conversationId], { ...conversation, name }));
+  }
+
+  /** A user has got or read one of this user's own messages. */
+  async receipt(messageId: MessageId, kind: "delivered" | "read", userId: UserId): Promise<void> {
+    if (await receiptRecord.get(this.#draft, messageId, kind, userId)) return;
+    const at = await idRecord.get(this.#draft, messageId);
+    if (at?.seq === 0) return;
+    this.#draft.put(receiptRecord.put([messageId, kind, userId], 1));
+    const message = at && (await messageRecord.get(this.#draft, at.conversationId, at.seq));
+    if (!at || !message?.receipts) return;
+    const receipts = { ...message.receipts, [kind]: message.receipts[kind] + 1 };
+    this.#draft.put(messageRecord.put([at.conversationId, at.seq], { ...message, receipts }));
+    this.touched.push({ ...at, isNew: false });
+  }
+
+  async #overlay(conversationId: ConversationId, name: string, overlay: Overlay): Promise<void> {
+    const [author = "", clientMessageId] = name.split("/");
+    const seq =
+      clientMessageId === undefined
+        ? (await idRecord.get(this.#draft, author))?.seq
+        : await placeRecord.get(this.#draft, conversationId, author, clientMessageId);
+    const message = seq === undefined ? undefined : await messageRecord.get(this.#draft, conversationId, seq);
+    if (seq === undefined || !message) {
+      const earlier = (await orphanRecord.get(this.#draft, conversationId, name)) ?? emptyOverlay;
+      this.#draft.put(orphanRecord.put([conversationId, name], mergeOverlays(earlier, overlay)));
+      return;
+    }
+    await this.#replace({ conversationId, seq }, message, mergeOverlays(message.overlay, overlay));
+  }
+
+  async #replace(
+    place: { conversationId: ConversationId; seq: number },
+    before: StoredMessage,
+    overlay: Overlay,
+  ): Promise<void> {
+    const after = withOverlay(before, overlay);
+    this.#draft.put(messageRecord.put([place.conversationId, place.seq], after));
+    await indexText(this.#draft, place, { before: shownText(before), after: shownText(after) });
+    if (before.isUnread && !after.isUnread) await this.#countUnread(place.conversationId, -1);
+    this.touched.push({ ...place, isNew: false });
+  }
+
+  async #show(
+    message: Exclude<ReceivedMessage, { kind: "edit" | "reaction" | "deletion" }>,
+    place: Place,
+    recipients: number | null,
+  ): Promise<void> {
+    const { conversationId, seq } = place;
+    const name =
+      "clientMessageId" in message ? ([message.senderUserId, message.clientMessageId] as const) : undefined;
+    const other = name && (await placeRecord.get(this.#draft, conversationId, ...name));
+    // The same signed id at another place: somebody shows an old message anew.
+    const content: StoredContent =
+      other === undefined || other === seq ? contentOf(message) : { kind: "unreadable", reason: "replayed" };
+    const isNamed = name !== undefined && content.kind !== "unreadable";
+    const overlay = await this.#takeOrphans(conversationId, [message.id, isNamed ? name.join("/") : ""]);
+    const stored: StoredMessage = {
+      id: message.id,
+      senderUserId: message.senderUserId,
+      senderDeviceId: message.senderDeviceId,
+      sentAt: message.sentAt,
+      clientMessageId: isNamed ? name[1] : null,
+      assurance: "assurance" in message ? message.assurance : null,
+      kem: "kem" in message ? message.kem : null,
+      content,
+      overlay: emptyOverlay,
+      isUnread: await this.#isUnread(message, place),
+      receipts: message.isOwn ? await this.#receiptsOf(message.id, recipients) : null,
+    };
+    if (isNamed) this.#draft.put(placeRecord.put([conversationId, ...name], seq));
+    this.#draft.put(idRecord.put([message.id], { conversationId, seq }));
+    await this.#put(place, withOverlay(stored, overlay));
+  }
+
+  async #put(place: Place, message: StoredMessage): Promise<void> {
+    const { conversationId, seq } = place;
+    this.#draft.put(messageRecord.put([conversationId, seq], message));
+    await indexText(this.#draft, place, { before: undefined, after: shownText(message) });
+    if (message.isUnread) await this.#countUnread(conversationId, 1);
+    const conversation = await conversationRecord.get(this.#draft, conversationId);
+    if (conversation && seq > conversation.lastSeq) {
+      const lastMessageAt = message.id === null ? conversation.lastMessageAt : place.at;
+      this.#draft.put(
+        conversationRecord.put([conversationId], { ...conversation, lastSeq: seq, lastMessageAt }),
+      );
+    }
+    this.touched.push({ conversationId, seq, isNew: true });
+  }
+
+  async #isUnread({ isOwn }: ReceivedMessage, { conversationId, seq }: Place): Promise<boolean> {
+    if (isOwn || this.#source === "past") return false;
+    const conversation = await conversationRecord.get(this.#draft, conversationId);
+    return seq > (conversation?.readThrough ?? 0);
+  }
+
+  async #countUnread(conversationId: ConversationId, by: 1 | -1): Promise<void> {
+    const conversation = await conversationRecord.get(this.#draft, conversationId);
+    if (!conversation) return;
+    const unreadCount = Math.max(0, conversation.unreadCount + by);
+    this.#draft.put(conversationRecord.put([conversationId], { ...conversation, unreadCount }));
+  }
+
+  async #receiptsOf(messageId: MessageId, recipients: number | null): Promise<Receipts> {
+    const count = async (kind: string) => (await receiptRecord.list(this.#draft, [messageId, kind])).length;
+    return { recipients, delivered: await count("delivered"), read: await count("read") };
+  }
+
+  async #takeOrphans(conversationId: ConversationId, names: readonly string[]): Promise<Overlay> {
+    let overlay = emptyOverlay;
+    for (const name of names) {
+      const orphan = name === "" ? undefined : await orphanRecord.get(this.#draft, conversationId, name);
+      if (!orphan) continue;
+      overlay = mergeOverlays(overlay, orphan);
+      this.#draft.put(orphanRecord.remove(conversationId, name));
+    }
+    return overlay;
+  }
+}
+
+/** The message as it is now; of a deleted one nothing stays but who sent it and when. */
+function withOverlay(message: StoredMessage, overlay: Overlay): StoredMessage {
+  if (!overlay.deletion) return { ...message, overlay };
+  return { ...message, content: { kind: "deleted" }, overlay, isUnread: false };
+}
+
+function contentOf(
+  message: Exclude<ReceivedMessage, { kind: "edit" | "reaction" | "deletion" }>,
+): StoredContent {
+  switch (message.kind) {
+    case "text": {
+      const { kind, text, sentAtMs, replyTo } = message;
+      return { kind, text, sentAtMs, ...(replyTo ? { replyTo } : {}) };
+    }
+    case "file":
+      return fileOf(message);
+    case "unknown": {
+      const { kind, type, bytes } = message;
+      return { kind, type, bytes };
+    }
+    case "opaque":
+      return { kind: "opaque", ciphertext: message.ciphertext };
+    case "unreadable":
+      return { kind: "unreadable", reason: message.reason };
+  }
+}
+
+/** Without what is said of the message that carried it. */
+function fileOf(message: FileMessage): FilePayload {
+  const {
+    id: _id,
+    conversationId: _conversation,
+    senderUserId: _user,
+    senderDeviceId: _device,
+    ...rest
+  } = message;
+  const {
+    sentAt: _at,
+    isOwn: _own,
+    clientMessageId: _name,
+    assurance: _assurance,
+    kem: _kem,
+    ...file
+  } = rest;
+  return file;
+}
