@@ -14,6 +14,7 @@ import { paymentsProcedures } from "./contract/payments.ts";
 import { presenceProcedures } from "./contract/presence.ts";
 import { reactionsProcedures } from "./contract/reactions.ts";
 import { syncProcedures } from "./contract/sync.ts";
+import { uploadsProcedures } from "./contract/uploads.ts";
 import type { ContractTable } from "./procedure.ts";
 
 /**
@@ -30,6 +31,7 @@ export const contract = {
   conversations: conversationsProcedures,
   messages: messagesProcedures,
   attachments: attachmentsProcedures,
+  uploads: uploadsProcedures,
   groups: groupsProcedures,
   invites: invitesProcedures,
   audit: auditProcedures,

@@ -16,6 +16,7 @@ interface ErrorDefinition {
 }
 
 const retryAfter = z.object({ retryAfter: z.int().min(0).describe("Seconds") });
+const uploadOffset = z.object({ offset: z.int().min(0).describe("Where to go on") });
 const deviceRef = z.object({ userId, deviceId });
 
 /** Every error that a caller can meet, in one closed table. */
@@ -126,6 +127,30 @@ export const errors = {
   LOG_NOT_FOUND: { status: 404, detail: "Log not found", retry: "never" },
   ATTACHMENT_NOT_FOUND: { status: 404, detail: "Attachment not found", retry: "never" },
   ATTACHMENT_LIMIT_REACHED: { status: 409, detail: "Too many attachments", retry: "never" },
+  UPLOAD_NOT_FOUND: { status: 404, detail: "Upload not found", retry: "never" },
+  /** The id is that of another upload, or the upload is attached to another message. */
+  UPLOAD_IN_USE: { status: 409, detail: "Upload in use", retry: "never" },
+  UPLOAD_INCOMPLETE: {
+    status: 409,
+    detail: "The upload is not complete",
+    retry: "after_change",
+    rest: "object",
+    details: uploadOffset,
+  },
+  UPLOAD_OFFSET_MISMATCH: {
+    status: 409,
+    detail: "The upload is at another offset",
+    retry: "after_change",
+    rest: "object",
+    details: uploadOffset,
+  },
+  /** Nothing of it is kept. */
+  UPLOAD_DIGEST_MISMATCH: {
+    status: 422,
+    detail: "The bytes do not have the announced SHA-256",
+    retry: "never",
+    rest: "object",
+  },
   NOT_MESSAGE_SENDER: { status: 403, detail: "Only the sender", retry: "never" },
   MESSAGE_NOT_FOUND: { status: 404, detail: "Message not found", retry: "never" },
   NOT_A_GROUP_MESSAGE: { status: 400, detail: "Not a group message", retry: "never" },

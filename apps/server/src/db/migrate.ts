@@ -11,6 +11,7 @@ import * as registrationPin from "./migrations/0007-registration-pin.ts";
 import * as reactionsImports from "./migrations/0008-reactions-imports.ts";
 import * as avatarType from "./migrations/0009-avatar-type.ts";
 import * as deviceLists from "./migrations/0010-device-lists.ts";
+import * as resumableUploads from "./migrations/0011-resumable-uploads.ts";
 
 /** Listed, not found on disk, so that a bundle or a stray file changes nothing. Landed ones are never edited. */
 const migrations: Record<string, Migration> = {
@@ -24,6 +25,7 @@ const migrations: Record<string, Migration> = {
   "0008-reactions-imports": reactionsImports,
   "0009-avatar-type": avatarType,
   "0010-device-lists": deviceLists,
+  "0011-resumable-uploads": resumableUploads,
 };
 
 /** Brings the database to the newest schema. Several processes may start at once: one migrates, the others wait. */

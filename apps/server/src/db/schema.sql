@@ -52,6 +52,21 @@ create table blob_chunks (
   constraint blob_chunks_pkey PRIMARY KEY (blob_id, "position")
 );
 
+create table blob_uploads (
+  blob_id uuid not null,
+  offset_bytes bigint not null default 0,
+  announced_sha256 bytea,
+  hash_state bytea,
+  store_upload text,
+  store_tags text[] not null default '{}'::text[],
+  constraint blob_uploads_offset_bytes_check CHECK ((offset_bytes >= 0)),
+  constraint blob_uploads_pkey PRIMARY KEY (blob_id)
+);
+comment on table blob_uploads is 'of a blob that comes in several requests, until it is whole';
+comment on column blob_uploads.offset_bytes is 'so many bytes are stored; blobs.size_bytes is all that will come';
+comment on column blob_uploads.hash_state is 'SHA-256 of the bytes so far, as it can be gone on with';
+comment on column blob_uploads.store_tags is 'what the store said of each piece';
+
 create table blob_usage (
   user_id uuid not null,
   size_bytes bigint not null,

@@ -14,6 +14,7 @@ import { messagesRouter } from "./messages/messages.router.ts";
 import { paymentsRouter } from "./payments/payments.router.ts";
 import { presenceRouter } from "./presence/presence.router.ts";
 import { reactionsRouter } from "./reactions/reactions.router.ts";
+import { uploadsRouter } from "./uploads/uploads.router.ts";
 import { syncRouter } from "./sync/sync.router.ts";
 
 /** Every procedure of the contract: one that is missing, or of another type, does not compile. */
@@ -27,6 +28,7 @@ export const handlers: AllHandlers = {
   conversations: conversationsRouter,
   messages: messagesRouter,
   attachments: attachmentsRouter,
+  uploads: uploadsRouter,
   groups: groupsRouter,
   invites: invitesRouter,
   audit: auditRouter,

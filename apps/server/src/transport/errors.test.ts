@@ -18,6 +18,8 @@ const samples: Partial<Record<ErrorCode, object>> = {
   ENVELOPE_REFUSED: { field: "message_id" },
   DEVICE_LIST_CONFLICT: { currentVersion: 3 },
   DEVICE_LIST_REFUSED: { field: "list" },
+  UPLOAD_INCOMPLETE: { offset: 262_144 },
+  UPLOAD_OFFSET_MISMATCH: { offset: 262_144 },
   DEVICE_LIST_STALE: { missing: [device], extra: [], outdated: [device] },
 };
 

@@ -51,6 +51,27 @@ export const attachmentsProcedures = {
       "STORAGE_QUOTA_EXCEEDED",
     ],
   },
+  attach: {
+    kind: "mutation",
+    access: "user",
+    limit: "general",
+    summary:
+      "Attach a complete upload of mine to a message of mine; the upload's id becomes the attachment's",
+    ...attachments.attach,
+    creates: true,
+    rest: { method: "POST", path: "/messages/{message_id}/attachments/uploaded" },
+    errors: [
+      "MESSAGE_NOT_FOUND",
+      "NOT_MESSAGE_SENDER",
+      "RECIPIENT_BLOCKED",
+      "YOU_ARE_BLOCKED",
+      "GROUP_ARCHIVED",
+      "ATTACHMENT_LIMIT_REACHED",
+      "UPLOAD_NOT_FOUND",
+      "UPLOAD_INCOMPLETE",
+      "UPLOAD_IN_USE",
+    ],
+  },
   download: {
     kind: "download",
     access: "user",

@@ -40,6 +40,12 @@ export const add = {
   output: attachment,
 };
 
+/** An upload that is complete; its id becomes the attachment's. */
+export const attach = {
+  input: z.object({ messageId, uploadId: attachmentId, ...description }),
+  output: attachment,
+};
+
 export const list = {
   input: z.object({ messageId }),
   output: z.object({ attachments: z.array(attachment) }),

@@ -61,6 +61,14 @@ export async function findAttachment(
   return rows[0];
 }
 
+/** Whoever may see it. */
+export async function findAnyAttachment(tx: Tx, id: AttachmentId): Promise<AttachmentRow | undefined> {
+  const { rows } = await sql<AttachmentRow>`
+    select ${columns} from attachments a where a.id = ${id} limit 1
+  `.execute(tx);
+  return rows[0];
+}
+
 export async function countAttachments(
   tx: Tx,
   message: MessagePlace,

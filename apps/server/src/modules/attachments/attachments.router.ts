@@ -1,6 +1,7 @@
 import type { Handlers } from "../../pipeline/call.ts";
 import {
   addAttachment,
+  attachUploaded,
   downloadAttachment,
   getAttachments,
   uploadAttachment,
@@ -10,5 +11,6 @@ export const attachmentsRouter: Handlers<"attachments"> = {
   add: addAttachment,
   list: (call, { messageId }) => getAttachments(call, messageId),
   upload: uploadAttachment,
+  attach: attachUploaded,
   download: (call, { attachmentId }) => downloadAttachment(call, attachmentId),
 };

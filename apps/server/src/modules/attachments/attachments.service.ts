@@ -13,7 +13,7 @@ import { AppError } from "../../errors.ts";
 import type { Call, DownloadAnswer, UploadCall } from "../../pipeline/call.ts";
 import { openBlob, readBlob, releaseBlobs } from "../blobs/blobs.service.ts";
 import { requireVisibleMessage } from "../messages/visible-messages.service.ts";
-import { attach, type NewAttachment } from "./attach.service.ts";
+import { attach, attachUpload, type Description } from "./attach.service.ts";
 import {
   deleteAttachments,
   findAttachment,
@@ -22,8 +22,6 @@ import {
   type MessagePlace,
 } from "./attachments.queries.ts";
 import { decodeBase64, maxDecodedBytes } from "./base64.ts";
-
-type Description = Omit<NewAttachment, "isInline">;
 
 /** Attaches a small ciphertext that stands in the request itself. */
 export async function addAttachment(
@@ -43,8 +41,6 @@ export async function addAttachment(
   return {
     ...attached,
     messageId: input.messageId,
-    contentType: input.contentType || null,
-    filename: input.filename || null,
     ciphertextB64: bytes.toString("base64"),
     downloadUrl: null,
   };
@@ -56,6 +52,20 @@ export async function uploadAttachment(call: UploadCall, input: Description) {
   const upload = { body, announcedBytes: body.announcedBytes };
   const { id } = await attach(call, { ...input, isInline: false }, upload);
   return { id, downloadUrl: pathOf(id) };
+}
+
+/** Attaches an upload that is complete. */
+export async function attachUploaded(
+  call: Call,
+  input: Description & { uploadId: AttachmentId },
+): Promise<Attachment> {
+  const attached = await attachUpload(call, input);
+  return {
+    ...attached,
+    messageId: input.messageId,
+    ciphertextB64: "",
+    downloadUrl: pathOf(attached.id),
+  };
 }
 
 export async function getAttachments(

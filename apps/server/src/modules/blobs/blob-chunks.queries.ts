@@ -18,6 +18,29 @@ export async function insertChunk(
   return rows.length > 0;
 }
 
+/**
+ * Writes a chunk of an upload that stands before it, over what an earlier try left there. False when the
+ * upload has gone past it, or the blob is doomed: both rows are held meanwhile.
+ */
+export async function writeUploadChunk(
+  db: Db,
+  chunk: { blobId: BlobId; position: number; offset: number; bytes: Buffer },
+): Promise<boolean> {
+  const { rows } = await sql`
+    with held as (
+      select id from blobs where id = ${chunk.blobId} and doomed_at is null for share
+    ), before as (
+      select u.blob_id from blob_uploads u join held on held.id = u.blob_id
+      where u.offset_bytes = ${chunk.offset}::bigint for update of u
+    )
+    insert into blob_chunks (blob_id, position, bytes)
+    select blob_id, ${chunk.position}::integer, ${chunk.bytes}::bytea from before
+    on conflict (blob_id, position) do update set bytes = excluded.bytes
+    returning position
+  `.execute(db);
+  return rows.length > 0;
+}
+
 export async function findChunk(db: Db, blobId: BlobId, position: number): Promise<Buffer | undefined> {
   const found = await db
     .selectFrom("blob_chunks")

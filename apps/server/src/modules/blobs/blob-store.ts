@@ -12,6 +12,27 @@ export interface BlobStore {
   read: (id: BlobId, range: ByteRange, signal?: AbortSignal) => AsyncIterable<Uint8Array>;
   /** Does nothing for bytes that are not there. `isWhole`: false after a write that did not end. */
   delete: (id: BlobId, options: { isWhole: boolean }) => Promise<void>;
+  /** Writes that go on in a later request, perhaps of another process. */
+  resumable: ResumableWrites;
+}
+
+export interface ResumableWrites {
+  /** The size of every piece but the last. */
+  pieceBytes: number;
+  /** Gives the store's own name for the upload, where it has one. */
+  begin: (id: BlobId) => Promise<string | null>;
+  /** Writes a piece, also once more. Gives what `finish` needs of it; undefined when the upload has gone past it. */
+  write: (piece: Piece) => Promise<string | undefined>;
+  /** Joins the pieces; does nothing when that was done. */
+  finish: (id: BlobId, storeUpload: string | null, tags: readonly string[]) => Promise<void>;
+}
+
+export interface Piece {
+  id: BlobId;
+  storeUpload: string | null;
+  position: number;
+  offset: number;
+  bytes: Buffer;
 }
 
 export interface BlobStores {

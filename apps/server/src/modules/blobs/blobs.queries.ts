@@ -3,17 +3,18 @@ import { sql } from "kysely";
 import type { Db, Tx } from "../../db/db.ts";
 import type { BlobId, StoreName } from "./blobs.tables.ts";
 
+/** False when there is a blob of this id. */
 export async function insertBlob(
   tx: Tx,
   blob: { id: BlobId; userId: UserId; store: StoreName; at: Date; collectAt: Date },
-): Promise<void> {
+): Promise<boolean> {
   const { id, userId, store, at, collectAt } = blob;
   await tx
     .insertInto("blob_usage")
     .values({ user_id: userId, size_bytes: 0 })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  await tx
+  const inserted = await tx
     .insertInto("blobs")
     .values({
       id,
@@ -24,7 +25,10 @@ export async function insertBlob(
       collect_at: collectAt,
       doomed_at: null,
     })
-    .execute();
+    .onConflict((conflict) => conflict.doNothing())
+    .returning("id")
+    .executeTakeFirst();
+  return inserted !== undefined;
 }
 
 export async function findUsedBytes(db: Db | Tx, userId: UserId): Promise<number> {
@@ -138,6 +142,8 @@ export async function deleteDoomed(db: Db, id: BlobId): Promise<void> {
   await sql`
     with gone as (
       delete from blobs where id = ${id} and doomed_at is not null returning user_id, size_bytes
+    ), unfinished as (
+      delete from blob_uploads where blob_id = ${id}
     )
     update blob_usage u set size_bytes = u.size_bytes - gone.size_bytes
     from gone where u.user_id = gone.user_id

@@ -58,9 +58,9 @@ export async function storeBlob(app: App, upload: Upload): Promise<StoredBlob> {
   const id = app.newId<BlobId>();
   const store = app.blobs.current;
   const at = app.now();
-  await app.db
-    .transaction()
-    .execute((tx) => insertBlob(tx, { id, userId, store, at, collectAt: leaseFrom(at) }));
+  const blob = { id, userId, store, at, collectAt: leaseFrom(at) };
+  const isNew = await app.db.transaction().execute((tx) => insertBlob(tx, blob));
+  if (!isNew) throw new Error("A new id is taken");
   try {
     return await writeBlob(app, { id, userId, body: upload.body, maxBytes });
   } catch (error) {

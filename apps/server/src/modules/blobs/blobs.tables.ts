@@ -22,6 +22,21 @@ interface BlobChunkTable {
   bytes: Buffer;
 }
 
+/** Of a blob that comes in several requests, until it is whole. */
+interface BlobUploadTable {
+  blob_id: BlobId;
+  /** So many bytes are stored. */
+  offset_bytes: Generated<number>;
+  /** What the whole is to have. */
+  announced_sha256: Buffer | null;
+  /** The SHA-256 of the bytes so far, as it can be gone on with; null at the start. */
+  hash_state: Buffer | null;
+  /** The store's own name for it. */
+  store_upload: string | null;
+  /** What the store said of each piece. */
+  store_tags: Generated<string[]>;
+}
+
 interface BlobUsageTable {
   user_id: UserId;
   size_bytes: number;
@@ -30,5 +45,6 @@ interface BlobUsageTable {
 export interface BlobTables {
   blobs: BlobTable;
   blob_chunks: BlobChunkTable;
+  blob_uploads: BlobUploadTable;
   blob_usage: BlobUsageTable;
 }

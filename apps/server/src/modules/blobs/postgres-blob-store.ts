@@ -1,6 +1,6 @@
 import type { Db } from "../../db/db.ts";
 import type { BlobStore } from "./blob-store.ts";
-import { deleteChunks, findChunk, insertChunk } from "./blob-chunks.queries.ts";
+import { deleteChunks, findChunk, insertChunk, writeUploadChunk } from "./blob-chunks.queries.ts";
 import { chunkBytes } from "./chunks.ts";
 
 /** 32 MiB in one statement. */
@@ -28,6 +28,13 @@ export function createPostgresBlobStore(db: Db): BlobStore {
     },
     delete: async (id) => {
       while ((await deleteChunks(db, id, deleteBatch)) === deleteBatch);
+    },
+    resumable: {
+      pieceBytes: chunkBytes,
+      begin: async () => null,
+      write: async ({ id, position, offset, bytes }) =>
+        (await writeUploadChunk(db, { blobId: id, position, offset, bytes })) ? "" : undefined,
+      finish: async () => {},
     },
   };
 }

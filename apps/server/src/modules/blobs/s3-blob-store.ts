@@ -58,23 +58,42 @@ export function createS3BlobStore(options: S3Options): BlobStore {
     await send(key, { method: "DELETE", query: `uploadId=${encodeURIComponent(uploadId)}` }, [204, 404, 405]);
   };
 
-  const writeParts = async (id: BlobId, parts: AsyncIterable<Buffer>): Promise<void> => {
+  const begin = async (id: BlobId): Promise<string> => {
     const begun = await send(keyOf(id), { method: "POST", query: "uploads=" }, [200]);
     const uploadId = /<UploadId>([^<]+)<\/UploadId>/.exec(await begun.text())?.[1];
     if (!uploadId) throw new Error("S3 gave no id for a multipart upload");
-    const upload = `uploadId=${encodeURIComponent(uploadId)}`;
+    return uploadId;
+  };
+
+  const putPart = (id: BlobId, uploadId: string, part: { number: number; body: Buffer }): Promise<string> =>
+    put(id, { query: `partNumber=${part.number}&uploadId=${encodeURIComponent(uploadId)}`, body: part.body });
+
+  const join = async (id: BlobId, uploadId: string, etags: readonly string[]): Promise<void> => {
+    const list = etags.map(
+      (etag, at) => `<Part><PartNumber>${at + 1}</PartNumber><ETag>${etag}</ETag></Part>`,
+    );
+    const body = `<CompleteMultipartUpload>${list.join("")}</CompleteMultipartUpload>`;
+    const query = `uploadId=${encodeURIComponent(uploadId)}`;
+    const done = await send(keyOf(id), { method: "POST", query, body }, [200]);
+    // S3 may begin with 200 and fail afterwards.
+    if ((await done.text()).includes("<Error>")) throw new Error("S3 did not join a multipart upload");
+  };
+
+  const isThere = async (id: BlobId): Promise<boolean> => {
+    const range = { range: "bytes=0-0" };
+    const response = await send(keyOf(id), { method: "GET", headers: range }, [200, 206, 404]);
+    await response.body?.cancel();
+    return response.status !== 404;
+  };
+
+  const writeParts = async (id: BlobId, parts: AsyncIterable<Buffer>): Promise<void> => {
+    const uploadId = await begin(id);
     try {
-      let list = "";
-      let number = 0;
+      const etags: string[] = [];
       for await (const body of parts) {
-        number++;
-        const etag = await put(id, { query: `partNumber=${number}&${upload}`, body });
-        list += `<Part><PartNumber>${number}</PartNumber><ETag>${etag}</ETag></Part>`;
+        etags.push(await putPart(id, uploadId, { number: etags.length + 1, body }));
       }
-      const body = `<CompleteMultipartUpload>${list}</CompleteMultipartUpload>`;
-      const done = await send(keyOf(id), { method: "POST", query: upload, body }, [200]);
-      // S3 may begin with 200 and fail afterwards.
-      if ((await done.text()).includes("<Error>")) throw new Error("S3 did not join a multipart upload");
+      await join(id, uploadId, etags);
     } catch (error) {
       await abort(keyOf(id), uploadId).catch(() => {});
       throw error;
@@ -125,6 +144,15 @@ export function createS3BlobStore(options: S3Options): BlobStore {
       if (!isWhole) await abortUploads(id);
       const response = await send(keyOf(id), { method: "DELETE" }, [200, 204, 404]);
       await response.arrayBuffer();
+    },
+    resumable: {
+      pieceBytes: partBytes,
+      begin,
+      write: ({ id, storeUpload, position, bytes }) =>
+        putPart(id, storeUpload ?? "", { number: position + 1, body: bytes }),
+      finish: async (id, storeUpload, tags) => {
+        if (!(await isThere(id))) await join(id, storeUpload ?? "", tags);
+      },
     },
   };
 }

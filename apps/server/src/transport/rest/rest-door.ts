@@ -106,6 +106,8 @@ function endUnread(request: IncomingMessage, response: ServerResponse): void {
   const linger = (): void => {
     const timer = setTimeout(() => request.destroy(), lingerMs);
     request.once("close", () => clearTimeout(timer));
+    // Node does so itself only where nothing of the body was read.
+    request.resume();
   };
   if (response.writableFinished) linger();
   else response.once("finish", linger);

@@ -200,6 +200,10 @@ const notTheSender = {
 const attachmentRows: Record<string, Row[]> = {
   "attachments.add": onMessages({ ciphertextB64: "YWJj" }, { ...notTheSender, direct: pair(403, 403) }),
   "attachments.upload": onMessages({ body: Buffer.from("abc") }, { ...notTheSender, direct: pair(403, 403) }),
+  "attachments.attach": onMessages(
+    { uploadId: "01999999-9999-7999-8999-999999999999" },
+    { ...notTheSender, direct: pair(403, 403) },
+  ),
   "attachments.list": onMessages({}, { before: readers, direct: pair(200, 200) }),
   "attachments.download": [readers, members].map((expect, which) => ({
     what: which === 0 ? "of a message of the group" : "of one after the former member left",
@@ -207,6 +211,24 @@ const attachmentRows: Record<string, Row[]> = {
     expect,
     keeps: true,
   })),
+};
+
+const ofNobody = { uploadId: "01999999-9999-7999-8999-999999999999" };
+
+const uploadRows: Record<string, Row[]> = {
+  "uploads.create": anybody(() => ({ sizeBytes: 3 })),
+  "uploads.get": [
+    { what: "another's", input: ({ upload }) => ({ uploadId: upload }), expect: hidden, keeps: true },
+  ],
+  "uploads.append": [
+    {
+      what: "another's",
+      input: ({ upload }) => ({ uploadId: upload, offset: 0, body: Buffer.from("abc") }),
+      expect: hidden,
+      keeps: true,
+    },
+  ],
+  "uploads.cancel": anybody(() => ofNobody),
 };
 
 const onGroup = (what: string, expect: Row["expect"], more: (scene: Scene) => object = () => ({})): Row => ({
@@ -276,6 +298,7 @@ export const rows: Record<string, Row[]> = {
   ...accountRows,
   ...messageRows,
   ...attachmentRows,
+  ...uploadRows,
   ...groupRows,
   ...paymentsRows,
   ...syncRows,

@@ -17,6 +17,8 @@ export interface Scene {
   after: string;
   /** Of the other member's messages, in the same order. */
   attachments: [before: string, after: string];
+  /** The other member's, unfinished. */
+  upload: string;
   invite: string;
   direct: string;
   /** From the blocked one to the owner. */
@@ -61,8 +63,17 @@ export async function newScene(given: Awaited<ReturnType<typeof newCast>>): Prom
   const after = await sendToGroup(url, other, group);
   const attachments: [string, string] = [early, await attach(url, other, after)];
   await act(url, owner, `POST /groups/${group}/avatar/url`, { url: "https://pictures.example/a.png" });
+  const upload = await act(url, other, "POST /uploads", { size_bytes: 3 });
   const invite = await act(url, owner, `POST /groups/${group}/invites`);
-  return { ...given, group, before, after, attachments, invite: String(invite["code"]) };
+  return {
+    ...given,
+    group,
+    before,
+    after,
+    attachments,
+    upload: String(upload["upload_id"]),
+    invite: String(invite["code"]),
+  };
 }
 
 export async function sendToGroup(url: string, by: DevicePerson, group: string): Promise<string> {
