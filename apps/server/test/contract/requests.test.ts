@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { afterAll, describe, expect, test } from "vitest";
-import { signIn } from "../rest-client.ts";
+import { signInWithDevice } from "../rest-client.ts";
 import { startTestServer } from "../test-server.ts";
 import { contractRoutes, unknownId } from "./contract-routes.ts";
 import { issuesOf, outcome, placesOf, rest } from "./described-rest.ts";
@@ -9,7 +9,7 @@ import { uuidV7 } from "./shapes.ts";
 
 const server = await startTestServer();
 afterAll(() => server[Symbol.asyncDispose]());
-const { token } = await signIn(server.url);
+const { token } = await signInWithDevice(server.url, "phone");
 
 const withBody = contractRoutes
   .filter(({ method, procedure }) => method !== "GET" && procedure.kind !== "upload")
