@@ -27,7 +27,6 @@ export { maxAttachments, maxInlineAttachmentBytes, type Attachment } from "./dom
 export { maxListsPerPage } from "./domains/device-lists.ts";
 export { maxPublicKeyChars, maxQueriedUsers, type Device } from "./domains/keys.ts";
 export type { UploadState } from "./domains/uploads.ts";
-export { maxPublicKeyChars, type Device } from "./domains/keys.ts";
 export {
   maxCiphertextBytes,
   maxRecipients,

@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "4738483af300fd0c25b9b503dababcdcc8f493cdbecbafc9cde5dc57250e2759",
+  1: "4260916534d39bca2febe7073e5c45ba25088b55604e9f5337515fa020a2e793",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>
