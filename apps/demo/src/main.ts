@@ -21,8 +21,9 @@ async function demo(report: Report, folder: string): Promise<void> {
   const alicePhone = await open("Alice's phone", phones.alice);
   const aliceLaptop = await open("Alice's laptop", phones.alice);
   const bobPhone = await open("Bob's phone", phones.bob);
+  const passphrase = "harbour, six o'clock";
   const bobFile = join(folder, "bob-laptop.db");
-  let bobLaptop = await open("Bob's laptop", phones.bob, fileStore(bobFile));
+  let bobLaptop = await open("Bob's laptop", phones.bob, await fileStore(bobFile, { passphrase }));
   const carol = stack.use(await PlainClient.signIn(url, phones.carol));
   const devices = (): SdkDevice[] => [alicePhone, aliceLaptop, bobPhone, bobLaptop];
   const [alice, bob] = [alicePhone.userId, bobPhone.userId];
@@ -51,7 +52,7 @@ async function demo(report: Report, folder: string): Promise<void> {
   const missed = ["First missed.", "Second missed.", "Third missed."];
   for (const text of missed) ids.push((await alicePhone.client.conversations.with(bob).send(text)).id);
   await bobPhone.untilRead(5);
-  bobLaptop = await open("Bob's laptop", phones.bob, fileStore(bobFile));
+  bobLaptop = await open("Bob's laptop", phones.bob, await fileStore(bobFile, { passphrase }));
   await bobLaptop.untilRead(missed.length);
   report.line(`${bobLaptop.name} reads: ${bobLaptop.read.join(" | ")}`);
   report.check("it reads what it missed, once and in order", same(bobLaptop.read, missed), bobLaptop.read);

@@ -16,6 +16,7 @@ import { Outbox } from "./messages/outbox.ts";
 import type { ReceivedMessage } from "./messages/received-message.ts";
 import { type Pin, createPin } from "./pin.ts";
 import type { Session } from "./session.ts";
+import { migrateStore } from "./storage/migrate-store.ts";
 import type { Store } from "./storage/store.ts";
 import { LiveStream } from "./sync/live-stream.ts";
 import { Turns } from "./turns.ts";
@@ -23,7 +24,10 @@ import { Turns } from "./turns.ts";
 export interface ClientOptions {
   /** The server: `https://host[:port][/path]`. */
   url: string;
-  /** `memoryStore()`, or `fileStore(path)` of `@sotto/sdk/node`. It belongs to one client, and one user, at a time. */
+  /**
+   * `memoryStore()`, `indexedDbStore(name)` of `@sotto/sdk/browser`, or `fileStore(path, …)` of `@sotto/sdk/node`. It
+   * belongs to one client, and one user, at a time.
+   */
   store: Store;
   /** ms since the epoch; `Date.now` by default. */
   now?: (() => number) | undefined;
@@ -122,7 +126,8 @@ export interface Client extends AsyncDisposable {
 }
 
 /**
- * Makes a client on a store; with a store that holds a session it is signed in. No network.
+ * Makes a client on a store; with a store that holds a session it is signed in. No network. Throws `STORE_TOO_NEW` when
+ * the store was written by a later version.
  *
  * @example
  * ```ts
@@ -135,6 +140,7 @@ export interface Client extends AsyncDisposable {
  */
 export async function createClient(options: ClientOptions): Promise<Client> {
   const { store, now = Date.now, pq = "prefer" } = options;
+  await migrateStore(store);
   const account = await Account.load(store, now);
   return new SottoClient({ url: options.url.replace(/\/+$/, ""), store, now, pq, account });
 }

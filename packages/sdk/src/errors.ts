@@ -29,6 +29,10 @@ const clientErrors = {
   STORE_LOCKED: { message: "The store is open in another client", retry: "after_change" },
   STORE_FAILED: { message: "The store failed", retry: "never" },
   STORE_MISMATCH: { message: "The store belongs to another user", retry: "after_change" },
+  STORE_TOO_NEW: { message: "The store was written by a newer version of the SDK", retry: "after_change" },
+  STORE_DAMAGED: { message: "The store holds something that it was not given", retry: "never" },
+  STORE_EVICTED: { message: "The browser has deleted the store", retry: "after_change" },
+  WRONG_PASSPHRASE: { message: "The passphrase or key does not open the store", retry: "after_change" },
 } as const satisfies Record<string, { message: string; retry: RetryAdvice }>;
 
 export type ClientErrorCode = keyof typeof clientErrors;

@@ -1,4 +1,7 @@
-/** `@sotto/sdk`: the client. Browsers, workers and Node 22 and later; Node's file store is in `@sotto/sdk/node`. */
+/**
+ * `@sotto/sdk`: the client. Browsers, workers and Node 22 and later. What keeps it across restarts is in
+ * `@sotto/sdk/browser` and `@sotto/sdk/node`.
+ */
 export type {
   Block,
   Contact,

@@ -1,2 +1,2 @@
 /** `@sotto/sdk/node`: what only Node has. */
-export { fileStore } from "./storage/file-store.ts";
+export { type FileStoreOptions, fileStore } from "./storage/file-store.ts";

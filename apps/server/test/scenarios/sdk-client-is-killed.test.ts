@@ -11,6 +11,7 @@ import { startTestServer } from "../test-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sotto-killed-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const key = new Uint8Array(32);
 const workspace = join(import.meta.dirname, "../..");
 
 /** Receives in a process of its own that is killed after some messages; gives what it showed. */
@@ -22,7 +23,7 @@ async function receiveUntilKilled(options: {
   const script = `
     import { createClient } from "@sotto/sdk";
     import { fileStore } from "@sotto/sdk/node";
-    const client = await createClient({ url: "${options.url}", store: fileStore(${JSON.stringify(options.path)}) });
+    const client = await createClient({ url: "${options.url}", store: await fileStore(${JSON.stringify(options.path)}, { key: new Uint8Array(32) }) });
     await client.start();
     for await (const message of client.messages()) process.stdout.write((message.text ?? message.kind) + "\\n");
   `;
@@ -44,7 +45,7 @@ test("a client that is killed again and again shows everything, in order; only t
   const { url } = server;
   const path = join(folder, "bob.sotto");
   await using alice = await TestUser.open({ url, isStarted: false });
-  const bob = await TestUser.open({ url, store: fileStore(path), isStarted: false });
+  const bob = await TestUser.open({ url, store: await fileStore(path, { key }), isStarted: false });
   const conversation = alice.to(bob);
   await bob.client.close();
 

@@ -8,13 +8,14 @@ import { startTestServer } from "../test-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sotto-sdk-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const key = new Uint8Array(32);
 
 test("a device that was away goes on where its file store stood", async () => {
   await using server = await startTestServer();
   const { url } = server;
   const path = join(folder, "bob.sotto");
   await using alice = await TestUser.open({ url });
-  const first = await TestUser.open({ url, store: fileStore(path) });
+  const first = await TestUser.open({ url, store: await fileStore(path, { key }) });
   const bob = first.me;
   const conversation = alice.client.conversations.with(bob.userId);
   await conversation.send("1");
@@ -22,7 +23,7 @@ test("a device that was away goes on where its file store stood", async () => {
   await first[Symbol.asyncDispose]();
 
   for (const text of ["2", "3", "4"]) await conversation.send(text);
-  await using again = await TestUser.open({ url, store: fileStore(path) });
+  await using again = await TestUser.open({ url, store: await fileStore(path, { key }) });
   expect(again.me).toEqual(bob);
   await again.untilReceived(3);
   await conversation.send("5");
@@ -35,7 +36,7 @@ test("a message that was received and not consumed comes again after a restart",
   const { url } = server;
   const path = join(folder, "carol.sotto");
   await using alice = await TestUser.open({ url });
-  const first = await TestUser.open({ url, store: fileStore(path), isStarted: false });
+  const first = await TestUser.open({ url, store: await fileStore(path, { key }), isStarted: false });
   const conversation = alice.client.conversations.with(first.userId);
   await conversation.send("1");
   await conversation.send("2");
@@ -44,7 +45,7 @@ test("a message that was received and not consumed comes again after a restart",
     if (message.kind === "text" && message.text === "2") break;
   await first.client.close();
 
-  await using again = await TestUser.open({ url, store: fileStore(path) });
+  await using again = await TestUser.open({ url, store: await fileStore(path, { key }) });
   await conversation.send("3");
   await again.untilReceived(2);
   expect(again.texts).toEqual(["2", "3"]);
@@ -55,7 +56,7 @@ test("a message sent while offline goes out when the server is back, also after 
   await using proxy = await Proxy.open(server.url);
   const path = join(folder, "dave.sotto");
   await using bob = await TestUser.open({ url: server.url });
-  const first = await TestUser.open({ url: proxy.url, store: fileStore(path) });
+  const first = await TestUser.open({ url: proxy.url, store: await fileStore(path, { key }) });
   await first.untilCaughtUp();
   const conversation = first.client.conversations.with(bob.userId);
   await conversation.send("before");
@@ -68,7 +69,7 @@ test("a message sent while offline goes out when the server is back, also after 
   await first[Symbol.asyncDispose]();
   expect(await Promise.all(unsent)).toMatchObject([{ code: "CLOSED" }, { code: "CLOSED" }]);
 
-  await using again = await TestUser.open({ url: proxy.url, store: fileStore(path) });
+  await using again = await TestUser.open({ url: proxy.url, store: await fileStore(path, { key }) });
   const sentOn = again.event("outbox", (event) => event.state === "sent");
   proxy.isOffline = false;
   await sentOn;

@@ -29,15 +29,26 @@ export async function hkdfSha256(secret: Bytes, { salt, info, length }: HkdfInpu
   );
 }
 
+/** A new AES-256-GCM key. Not extractable: it can be kept in IndexedDB, but never read out. */
+export async function generateAesKey(): Promise<CryptoKey> {
+  return subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+}
+
+/** 32 bytes as a key that cannot be read out again. */
+export async function importAesKey(key: Bytes): Promise<CryptoKey> {
+  return subtle.importKey("raw", key, "AES-GCM", false, ["encrypt", "decrypt"]);
+}
+
 /** Everything of AES-256-GCM but the text. The pair of key and iv must never be used twice. */
 export interface AeadInput {
-  key: Bytes;
+  /** 32 bytes, or what {@link generateAesKey} and {@link importAesKey} give. */
+  key: Bytes | CryptoKey;
   iv: Bytes;
   aad: Bytes;
 }
 
 export async function aesGcmSeal(plaintext: Bytes, { key, iv, aad }: AeadInput): Promise<Bytes> {
-  const cryptoKey = await subtle.importKey("raw", key, "AES-GCM", false, ["encrypt"]);
+  const cryptoKey = key instanceof Uint8Array ? await importAesKey(key) : key;
   return new Uint8Array(
     await subtle.encrypt({ name: "AES-GCM", iv, additionalData: aad }, cryptoKey, plaintext),
   );
@@ -45,7 +56,7 @@ export async function aesGcmSeal(plaintext: Bytes, { key, iv, aad }: AeadInput):
 
 /** Undefined when key, iv, aad and ciphertext do not belong together. */
 export async function aesGcmOpen(ciphertext: Bytes, { key, iv, aad }: AeadInput): Promise<Bytes | undefined> {
-  const cryptoKey = await subtle.importKey("raw", key, "AES-GCM", false, ["decrypt"]);
+  const cryptoKey = key instanceof Uint8Array ? await importAesKey(key) : key;
   try {
     return new Uint8Array(
       await subtle.decrypt({ name: "AES-GCM", iv, additionalData: aad }, cryptoKey, ciphertext),
@@ -107,11 +118,15 @@ export interface ImportKeyInput {
   extractable: boolean;
 }
 
+export async function importPublicKey(curve: Curve, publicKeyBytes: Bytes): Promise<CryptoKey> {
+  return subtle.importKey("raw", publicKeyBytes, curve, true, [...publicUses[curve]]);
+}
+
 export async function importKeyPair(curve: Curve, input: ImportKeyInput): Promise<KeyPair> {
   const { pkcs8, publicKeyBytes, extractable } = input;
   const [privateKey, publicKey] = await Promise.all([
     subtle.importKey("pkcs8", pkcs8, curve, extractable, [...keyUses[curve]]),
-    subtle.importKey("raw", publicKeyBytes, curve, true, [...publicUses[curve]]),
+    importPublicKey(curve, publicKeyBytes),
   ]);
   return { privateKey, publicKey, publicKeyBytes };
 }

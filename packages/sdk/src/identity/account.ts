@@ -4,18 +4,17 @@ import * as z from "zod";
 import type { Api } from "../api/api.ts";
 import {
   type DeviceKeys,
-  exportDeviceKeys,
   generateDeviceKeys,
-  importDeviceKeys,
   rotateDeviceKeys,
   wipeDroppedKeys,
 } from "../crypto/device-keys.ts";
 import { makePublicKey } from "../crypto/key-bundle.ts";
 import { SottoError, isAuthError } from "../errors.ts";
-import { bytes } from "../storage/bytes.ts";
+import { storeVersionWrite } from "../storage/migrate-store.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";
 import { Turns } from "../turns.ts";
+import { readDeviceKeys, writeDeviceKeys } from "./device-keys-record.ts";
 import { readToken } from "./token.ts";
 
 /** Who is signed in here. */
@@ -35,7 +34,6 @@ const accountRecord = defineRecord(
     isPublished: z.boolean(),
   }),
 );
-const keysRecord = defineRecord("device-keys", bytes);
 type AccountState = z.output<typeof accountRecord.schema>;
 
 export interface SignInInput {
@@ -68,10 +66,8 @@ export class Account {
 
   static async load(store: Store, now: () => number): Promise<Account> {
     const account = new Account(store, now);
-    const [state, keys] = await Promise.all([accountRecord.get(store), keysRecord.get(store)]);
-    if (state && keys) {
-      account.#signedIn = { state, keys: await importDeviceKeys(keys, { extractable: true }) };
-    }
+    const [state, keys] = await Promise.all([accountRecord.get(store), readDeviceKeys(store)]);
+    if (state && keys) account.#signedIn = { state, keys };
     return account;
   }
 
@@ -109,9 +105,10 @@ export class Account {
     const earlier = this.#signedIn;
     if (earlier && earlier.state.userId !== user) throw new SottoError("STORE_MISMATCH");
     const device = earlier?.state.deviceId ?? deviceId.parse(uuidv7());
+    const extractable = this.#store.keepsCryptoKeys !== true;
     const keys =
       earlier?.keys ??
-      (await generateDeviceKeys({ userId: user, deviceId: device, now: this.#now(), extractable: true }));
+      (await generateDeviceKeys({ userId: user, deviceId: device, now: this.#now(), extractable }));
     const shownName = deviceName ?? earlier?.state.deviceName ?? null;
     await this.#commit(
       { userId: user, deviceId: device, token, deviceName: shownName, isPublished: false },
@@ -150,7 +147,7 @@ export class Account {
   /** Empties the store. */
   async forget(): Promise<void> {
     const items = await this.#store.list("");
-    await this.#store.commit(items.map(({ key }) => ({ key, value: undefined })));
+    await this.#store.commit([...items.map(({ key }) => ({ key, value: undefined })), storeVersionWrite]);
     if (this.#signedIn) wipeDroppedKeys(this.#signedIn.keys, undefined);
     this.#signedIn = undefined;
   }
@@ -162,9 +159,9 @@ export class Account {
 
   async #commit(state: AccountState, keys: DeviceKeys): Promise<void> {
     const writes: StoreWrite[] = [accountRecord.put([], state)];
-    if (keys !== this.#signedIn?.keys) writes.push(keysRecord.put([], await exportDeviceKeys(keys)));
-    await this.#store.commit(writes);
     const before = this.#signedIn?.keys;
+    if (keys !== before) writes.push(...(await writeDeviceKeys(keys, before)));
+    await this.#store.commit(writes);
     this.#signedIn = { state, keys };
     if (before) wipeDroppedKeys(before, keys);
   }

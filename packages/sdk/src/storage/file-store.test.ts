@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -11,38 +11,41 @@ import { fileStore } from "./file-store.ts";
 const folder = mkdtempSync(join(tmpdir(), "sotto-store-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 let made = 0;
+const canary = "canary-of-the-file-store";
 const newPath = () => join(folder, `${made++}.sotto`);
 
-testStore("file store", async () => fileStore(newPath()));
+const key = new Uint8Array(32).fill(7);
+testStore("file store", () => fileStore(newPath(), { key }));
+testStore("file store without encryption", () => fileStore(newPath(), { encryption: "none" }));
 
 test("keeps what was committed, readable for its owner only", async () => {
   const path = newPath();
-  const store = fileStore(path);
+  const store = await fileStore(path, { key });
   await store.commit([{ key: "a", value: { bytes: Uint8Array.of(7) } }]);
   expect(statSync(path).mode & 0o777).toBe(0o600);
   expect(statSync(`${path}-wal`).mode & 0o777).toBe(0o600);
   await store.close();
-  const again = fileStore(path);
+  const again = await fileStore(path, { key });
   expect(await again.get("a")).toEqual({ bytes: Uint8Array.of(7) });
   await again.close();
 });
 
 test("a second opener is told that the store is locked, until the first closes", async () => {
   const path = newPath();
-  const first = fileStore(path);
-  const refusal = catchError(() => fileStore(path));
+  const first = await fileStore(path, { key });
+  const refusal = await catchError(() => fileStore(path, { key }));
   expect(refusal instanceof SottoError && refusal.code).toBe("STORE_LOCKED");
   const { code } = await openInChild(path);
   expect(code).toBe("STORE_LOCKED");
   await first.close();
-  await fileStore(path).close();
+  await (await fileStore(path, { key })).close();
 });
 
 test("a process killed in the middle of commits leaves whole commits, and all that were answered", async () => {
   const path = newPath();
   for (let round = 0; round < 4; round++) {
     const answered = await commitUntilKilled(path, 20 + round * 35);
-    const store = fileStore(path);
+    const store = await fileStore(path, { key });
     const items = await store.list("part/");
     const values = new Set(items.map(({ value }) => value));
     expect(items).toHaveLength(8);
@@ -52,6 +55,59 @@ test("a process killed in the middle of commits leaves whole commits, and all th
     await store.close();
   }
 });
+
+test("a passphrase opens the file again, in either Unicode form; another one does not", async () => {
+  const path = newPath();
+  const store = await fileStore(path, { passphrase: "caf\u00e9 au lait" });
+  await store.commit([{ key: "a", value: 1 }]);
+  await store.close();
+  const again = await fileStore(path, { passphrase: "cafe\u0301 au lait" });
+  expect(await again.get("a")).toBe(1);
+  await again.close();
+  const wrong = [{ passphrase: "cafe au lait" }, { key }, { encryption: "none" }] as const;
+  for (const options of wrong) {
+    expect(await catchError(() => fileStore(path, options))).toMatchObject({ code: "WRONG_PASSPHRASE" });
+  }
+  for (const options of [{ passphrase: "" }, { key: key.slice(1) }]) {
+    expect(await catchError(() => fileStore(path, options))).toMatchObject({ code: "INVALID_INPUT" });
+  }
+});
+
+test("nothing of a value is in the files; ids are", async () => {
+  const path = newPath();
+  const store = await fileStore(path, { key });
+  await store.commit([
+    { key: "inbox/4711", value: { text: canary, bytes: new TextEncoder().encode(canary) } },
+  ]);
+  const files = readFiles(path);
+  expect(files).not.toContain(canary);
+  expect(files).toContain("inbox/4711");
+  await store.close();
+  expect(readFiles(path)).not.toContain(canary);
+});
+
+test("a file that was not encrypted is, and keeps nothing of what was readable", async () => {
+  const path = newPath();
+  const open = await fileStore(path, { encryption: "none" });
+  const values = Array.from({ length: 500 }, (_, at) => ({ key: `n/${at}`, value: `${canary} ${at}` }));
+  await open.commit(values);
+  await open.commit(values.slice(0, 100).map(({ key }) => ({ key, value: undefined })));
+  expect(readFiles(path)).toContain(canary);
+  await open.close();
+  const store = await fileStore(path, { key });
+  expect(readFiles(path)).not.toContain(canary);
+  expect(await store.list("")).toHaveLength(400);
+  expect(await store.get("n/499")).toBe(`${canary} 499`);
+  await store.close();
+});
+
+/** The database with what SQLite has put beside it. */
+function readFiles(path: string): string {
+  return [path, `${path}-wal`]
+    .filter((file) => existsSync(file))
+    .map((file) => readFileSync(file, "latin1"))
+    .join("");
+}
 
 const module = JSON.stringify(new URL("file-store.ts", import.meta.url).href);
 
@@ -64,7 +120,7 @@ function runChild(script: string) {
 async function commitUntilKilled(path: string, afterCommits: number): Promise<number> {
   const child = runChild(`
     const { fileStore } = await import(${module});
-    const store = fileStore(${JSON.stringify(path)});
+    const store = await fileStore(${JSON.stringify(path)}, { key: new Uint8Array(32).fill(7) });
     let n = Number((await store.get("part/0")) ?? 0);
     while (true) {
       n++;
@@ -87,16 +143,16 @@ async function commitUntilKilled(path: string, afterCommits: number): Promise<nu
 async function openInChild(path: string): Promise<{ code: string }> {
   const child = runChild(`
     const { fileStore } = await import(${module});
-    try { fileStore(${JSON.stringify(path)}); console.log("opened"); } catch (error) { console.log(error.code); }
+    try { await fileStore(${JSON.stringify(path)}, { encryption: "none" }); console.log("opened"); } catch (error) { console.log(error.code); }
   `);
   let output = "";
   for await (const chunk of child.stdout) output += String(chunk);
   return { code: output.trim() };
 }
 
-function catchError(run: () => unknown): unknown {
+async function catchError(run: () => Promise<unknown>): Promise<unknown> {
   try {
-    return run();
+    return await run();
   } catch (error) {
     return error;
   }

@@ -1,9 +1,11 @@
 /**
  * Where a client keeps its keys, positions, inbox and outbox: an ordered key–value store with atomic commits.
- * Keys are printable ASCII. Values are plain data: null, booleans, numbers, strings, `Uint8Array`, and arrays and
- * objects of these.
+ * Keys are printable ASCII, and in the clear also where values are encrypted: they hold ids and numbers, nothing that
+ * was said. Values are plain data: null, booleans, numbers, strings, `Uint8Array`, and arrays and objects of these.
  */
 export interface Store {
+  /** A value may also be a `CryptoKey` by itself, a non-extractable one too. Undefined: it may not. */
+  readonly keepsCryptoKeys?: true | undefined;
   /** The value, or undefined. */
   get(key: string): Promise<unknown>;
   /** The items whose keys begin with `prefix`, in the order of their keys' characters. */

@@ -1,0 +1,62 @@
+import { type Bytes, SealedFormatError, cborItem } from "@sotto/schema";
+import { argon2id as hashWasmArgon2id } from "hash-wasm";
+import { randomBytes } from "./primitives.ts";
+
+/** What Argon2id (RFC 9106) makes of a passphrase, beside the passphrase. */
+export interface Argon2idParameters {
+  memoryKiB: number;
+  iterations: number;
+  parallelism: number;
+  /** 16 bytes. */
+  salt: Bytes;
+}
+
+const name = "argon2id";
+/** RFC 9106 §4, the second recommended option, with one lane: JavaScript has no second thread for another. */
+const chosen = { memoryKiB: 65_536, iterations: 3, parallelism: 1 };
+/** What a file may ask for. More would be a way to take the memory or the time of whoever opens it. */
+const most = { memoryKiB: 262_144, iterations: 16, parallelism: 4 };
+
+/** The parameters for a new key, with a fresh salt: 64 MiB, three passes, about half a second. */
+export function newArgon2idParameters(): Argon2idParameters {
+  return { ...chosen, salt: randomBytes(16) };
+}
+
+/** 32 bytes from a passphrase, whose Unicode form (NFKC, as NIST SP 800-63B §3.1.1.2 has it) does not matter. */
+export async function argon2id(passphrase: string, parameters: Argon2idParameters): Promise<Bytes> {
+  const { memoryKiB, iterations, parallelism, salt } = parameters;
+  const key = await hashWasmArgon2id({
+    password: passphrase.normalize("NFKC"),
+    salt,
+    memorySize: memoryKiB,
+    iterations,
+    parallelism,
+    hashLength: 32,
+    outputType: "binary",
+  });
+  return new Uint8Array(key);
+}
+
+/** For CBOR. */
+export function encodeArgon2idParameters(parameters: Argon2idParameters): unknown[] {
+  const { memoryKiB, iterations, parallelism, salt } = parameters;
+  return [name, memoryKiB, iterations, parallelism, salt];
+}
+
+/** Throws `SealedFormatError` also when they ask for more memory or time than a file may. */
+export function parseArgon2idParameters(value: unknown): Argon2idParameters {
+  const [kdf, memory, passes, lanes, salt] = cborItem.array(value, name, 5);
+  cborItem.literal(kdf, name);
+  const parameters = {
+    memoryKiB: cborItem.uint(memory, "memory"),
+    iterations: cborItem.uint(passes, "iterations"),
+    parallelism: cborItem.uint(lanes, "parallelism"),
+    salt: cborItem.bytes(salt, "salt", 16),
+  };
+  const { memoryKiB, iterations, parallelism } = parameters;
+  const isBounded =
+    memoryKiB <= most.memoryKiB && iterations <= most.iterations && parallelism <= most.parallelism;
+  const isUsable = iterations >= 1 && parallelism >= 1 && memoryKiB >= 8 * parallelism;
+  if (!isBounded || !isUsable) throw new SealedFormatError("bad_shape", "Argon2id parameters out of bounds");
+  return parameters;
+}
