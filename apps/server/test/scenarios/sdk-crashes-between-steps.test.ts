@@ -21,9 +21,8 @@ test("a crash between any two steps of signing in leaves one device, and the sam
   for (const { commit, when } of moments.slice(0, 4)) {
     const phone = randomPhone();
     const disk = new CrashingStore();
-    const store = disk.open();
+    const first = await createClient({ url, store: disk.open() });
     disk.crashAt(when, nth(commit));
-    const first = await createClient({ url, store });
     const { otpSession, devCode = "" } = await first.requestOtp(phone);
     await expect(first.signIn({ phone, otp: devCode, otpSession })).rejects.toThrow("dies");
 

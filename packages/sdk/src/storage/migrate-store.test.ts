@@ -13,6 +13,7 @@ const rename: Migration = async (store) => {
 };
 const double: Migration = async (store) =>
   (await store.list("b/")).map(({ key, value }) => ({ key, value: Number(value) * 2 }));
+const fail: Migration = async () => Promise.reject(new Error("ran"));
 const steps = [rename, double];
 
 async function oldStore(): Promise<Store> {
@@ -49,7 +50,6 @@ describe("migrateStore", () => {
 
   test("gives an empty store the present version without any step", async () => {
     const store = memoryStore();
-    const fail: Migration = async () => Promise.reject(new Error("ran"));
     await migrateStore(store, [fail, fail]);
     expect(await store.list("")).toEqual([{ key: "store-version", value: 3 }]);
   });
