@@ -13,7 +13,15 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 60_000,
     projects: [
-      { ...shared, test: { name: "packages", include: ["packages/*/src/**/*.test.ts"] } },
+      {
+        ...shared,
+        test: {
+          name: "packages",
+          include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts"],
+          // Those run in a page: packages/sdk/test/browser.
+          exclude: ["**/*.browser.test.ts"],
+        },
+      },
       { ...shared, test: { name: "scripts", include: ["scripts/**/*.test.mjs"], testTimeout: 120_000 } },
       {
         ...shared,

@@ -1,6 +1,6 @@
 import { contract, type Procedure } from "@sotto/schema";
 import { expect, test } from "vitest";
-import { openBrowser } from "../browser.ts";
+import { openBrowser } from "../../../../packages/sdk/test/browser/open-browser.ts";
 import { startTestServer } from "../test-server.ts";
 
 test("/docs shows every operation in a browser, and asks nobody but this server", async () => {

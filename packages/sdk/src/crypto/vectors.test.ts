@@ -224,6 +224,7 @@ describe.each(["sealed-v1.json", "sealed-v1-x-wing.json"])("%s", (file) => {
       const suite = new oracle.CipherSuite<oracle.Key>(kem, oracle.KDF_HKDF_SHA256, oracle.AEAD_AES_256_GCM);
       const privateKey = await suite.DeserializePrivateKey(
         decodeHex((isXWing ? xWing : x25519)?.private ?? ""),
+        true,
       );
       const [enc, sealedCek] = [decodeHex(recipient.enc), decodeHex(recipient.sealed_cek)];
       const options = { info: new TextEncoder().encode("sealed/v1"), aad: decodeHex(recipient.aad_cbor) };

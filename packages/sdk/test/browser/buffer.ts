@@ -1,0 +1,2 @@
+/** Node's global, for tests. */
+export { Buffer } from "buffer";
