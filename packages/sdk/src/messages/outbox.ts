@@ -100,6 +100,8 @@ export class Outbox {
     const error = new SottoError("CLOSED");
     this.#closing.abort(error);
     this.#rejectAll(error);
+    // What is just being queued is in the store before that is closed.
+    await this.#session.turns.run(async () => {});
     await Promise.all([...this.#lanes.values()].map(({ done }) => done));
   }
 

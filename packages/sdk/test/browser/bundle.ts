@@ -12,16 +12,18 @@ const substitutes: Record<string, string> = {
 
 const forBrowser: Plugin = {
   name: "for the browser",
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:/ }, ({ path, importer }) => {
+  setup(bundler) {
+    bundler.onResolve({ filter: /^node:/ }, ({ path, importer }) => {
       const substitute = substitutes[path];
       if (substitute) return { path: substitute };
       // Vitest names Node's modules for what it does in Node only.
       if (importer.includes("node_modules")) return { path, namespace: "empty" };
       return { errors: [{ text: `${path} is not in the browser: name the test *.node.test.ts` }] };
     });
-    onResolve({ filter: /^vite\/module-runner$/ }, ({ path }) => ({ path, namespace: "empty" }));
-    onLoad({ filter: /.*/, namespace: "empty" }, () => ({ contents: "export class EvaluatedModules {}" }));
+    bundler.onResolve({ filter: /^vite\/module-runner$/ }, ({ path }) => ({ path, namespace: "empty" }));
+    bundler.onLoad({ filter: /.*/, namespace: "empty" }, () => ({
+      contents: "export class EvaluatedModules {}",
+    }));
   },
 };
 

@@ -29,7 +29,10 @@ export async function runInPage(load: Record<string, () => Promise<unknown>>): P
   return files.flatMap((file) => collect(file, { file: file.filepath, name: "" }));
 }
 
-function collect(task: RunnerTask | RunnerTestFile, { file, name }: { file: string; name: string }): PageResult[] {
+function collect(
+  task: RunnerTask | RunnerTestFile,
+  { file, name }: { file: string; name: string },
+): PageResult[] {
   const errors = (task.result?.errors ?? []).map(({ message, stack = "" }) =>
     stack.includes(message) ? stack : `${message}\n${stack}`,
   );
@@ -37,7 +40,8 @@ function collect(task: RunnerTask | RunnerTestFile, { file, name }: { file: stri
   if (!("tasks" in task)) return [{ ...own, state: stateOf(task) }];
   // Errors of a file or suite: it could not be read, or one of its hooks failed.
   const failed: PageResult[] = errors.length > 0 ? [{ ...own, state: "failed" }] : [];
-  const under = (child: RunnerTask) => collect(child, { file, name: name ? `${name} > ${child.name}` : child.name });
+  const under = (child: RunnerTask) =>
+    collect(child, { file, name: name ? `${name} > ${child.name}` : child.name });
   return [...failed, ...task.tasks.flatMap(under)];
 }
 

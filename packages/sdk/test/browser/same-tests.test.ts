@@ -25,7 +25,9 @@ describe.each(files)("in Chromium: %s", (file) => {
 });
 
 async function run(): Promise<PageResult[]> {
-  const imports = files.map((file) => `${JSON.stringify(file)}: () => import(${JSON.stringify(join(source, file))})`);
+  const imports = files.map(
+    (file) => `${JSON.stringify(file)}: () => import(${JSON.stringify(join(source, file))})`,
+  );
   await using opened = await openPage(`
     import { runInPage } from "./run-in-page.ts";
     globalThis.results = runInPage({ ${imports.join(", ")} });
