@@ -5,6 +5,7 @@ import {
   memoryStore,
   type Client,
   type ClientEvents,
+  type Conversation,
   type PqPolicy,
   type ReceivedMessage,
   type Store,
@@ -112,6 +113,47 @@ export class TestUser implements AsyncDisposable {
 
   async untilCaughtUp(): Promise<void> {
     await this.until("caught up", () => this.client.status.isCaughtUp);
+  }
+
+  /** As `until`, for what has to be asked for: again at every change of a timeline. */
+  async untilAsync(what: string, condition: () => Promise<boolean>): Promise<void> {
+    const seen = { isMet: false };
+    const check = async (): Promise<void> => {
+      if (!(await condition())) return;
+      seen.isMet = true;
+      this.#watched.changed();
+    };
+    const names = ["message", "messageChanged", "conversation", "outbox", "change"] as const;
+    const removes = names.map((name) => this.client.on(name, () => void check().catch(() => {})));
+    try {
+      await check();
+      await this.until(what, () => seen.isMet);
+    } finally {
+      for (const remove of removes) remove();
+    }
+  }
+
+  /** Waits until a timeline shows these texts; of what is no text, its kind or action. */
+  async untilShows(conversation: Conversation, expected: string[]): Promise<void> {
+    const state: { shown: string[] } = { shown: [] };
+    const shows = async (): Promise<boolean> => {
+      const { messages } = await conversation.messages();
+      state.shown = messages.map(({ content }) => {
+        if (content.kind === "text") return content.text;
+        return content.kind === "group" ? `(${content.action})` : `(${content.kind})`;
+      });
+      return JSON.stringify(state.shown) === JSON.stringify(expected);
+    };
+    await this.untilAsync(`a timeline of ${JSON.stringify(expected)}`, shows).catch((error: unknown) => {
+      throw new Error(`${String(error)}; it shows ${JSON.stringify(state.shown)}`);
+    });
+  }
+
+  /** Waits until the group is known here. */
+  async untilGroup(groupId: string): Promise<void> {
+    await this.untilAsync("the group", async () => {
+      return (await this.client.conversations.get(groupId)) !== undefined;
+    });
   }
 
   /** The next event of a kind that fits. */

@@ -206,9 +206,7 @@ export function createConversation(
     messages: async (options) => readMessages(await getSession(), to, options),
     async find(message) {
       const { session } = await getSession();
-      const { senderUserId, clientMessageId } = refTo(message);
-      const name = { senderUserId: senderUserId as UserId, clientMessageId };
-      return readNamed(session, await findPlace(session, to), name);
+      return readNamed(session, await findPlace(session, to), refTo(message));
     },
     async search(query, { before, limit = defaultPageSize } = {}) {
       const { session } = await getSession();

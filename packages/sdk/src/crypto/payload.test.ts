@@ -2,7 +2,7 @@ import { encodeCbor } from "@sotto/schema";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { EnvelopeError } from "./errors.ts";
-import { decodePayload, encodePayload } from "./payload.ts";
+import { type FilePayload, type KnownPayload, decodePayload, encodePayload } from "./payload.ts";
 
 it("gives any text back", () => {
   fc.assert(
@@ -11,6 +11,65 @@ it("gives any text back", () => {
       expect(decodePayload(encodePayload(payload))).toEqual(payload);
     }),
   );
+});
+
+const [target, senderUserId] = [
+  "0197a2f0-0000-7000-8000-00000000000a",
+  "0197a2f0-0000-7000-8000-00000000000b",
+];
+const ref = { senderUserId, clientMessageId: target };
+const file: FilePayload = {
+  kind: "file",
+  sentAtMs: 5,
+  blobId: target,
+  ageIdentity: "AGE-SECRET-KEY-1QQQ",
+  ciphertextSize: 1234,
+  ciphertextSha256: new Uint8Array(32).fill(7),
+  size: 1000,
+  mimeType: "image/png",
+  name: "naïve 👋.png",
+};
+const known: KnownPayload[] = [
+  { kind: "text", text: "yes", sentAtMs: 5, replyTo: ref },
+  { kind: "edit", target, text: "", sentAtMs: 5 },
+  { kind: "reaction", target: ref, emoji: "👩‍👩‍👧‍👦", isRemoved: true, sentAtMs: 5 },
+  { kind: "deletion", target, sentAtMs: 5 },
+  file,
+  { ...file, width: 0, height: 600, thumbnail: Uint8Array.of(1, 2), caption: "" },
+];
+
+it.each(known)("gives back $kind", (payload) => {
+  const bytes = encodePayload(payload);
+  expect(decodePayload(bytes)).toEqual(payload);
+  // A reader that knows the kind has no use for a field that is not there.
+  expect(Object.values(payload)).not.toContain(undefined);
+});
+
+it.each<[string, KnownPayload]>([
+  [
+    "an emoji of 65 units",
+    { kind: "reaction", target: ref, emoji: "x".repeat(65), isRemoved: false, sentAtMs: 5 },
+  ],
+  ["no emoji", { kind: "reaction", target: ref, emoji: "", isRemoved: false, sentAtMs: 5 }],
+  ["a target that is no UUID", { kind: "deletion", target: "x", sentAtMs: 5 }],
+  ["a digest of another length", { ...file, ciphertextSha256: new Uint8Array(31) }],
+  ["a thumbnail over 64 KiB", { ...file, thumbnail: new Uint8Array(65_537) }],
+  ["a size that is no integer", { ...file, size: 1.5 }],
+  ["a lone surrogate", { kind: "edit", target, text: "\ud800", sentAtMs: 5 }],
+])("does not write %s", (_, payload) => {
+  expect(() => encodePayload(payload)).toThrow(EnvelopeError);
+});
+
+it.each([
+  ["an edit without target", ["edit/v1", { text: "x", sentAt: 1 }]],
+  [
+    "a reaction whose target is no pair",
+    ["reaction/v1", { target: [1], emoji: "x", removed: false, sentAt: 1 }],
+  ],
+  ["a reaction that is neither given nor taken back", ["reaction/v1", { target: [], emoji: "x", sentAt: 1 }]],
+  ["a file without identity", ["file/v1", { name: "x", sentAt: 1 }]],
+])("refuses %s", (_, value) => {
+  expect(() => decodePayload(encodeCbor(value))).toThrow(EnvelopeError);
 });
 
 it("skips fields that a later version added", () => {

@@ -5,7 +5,7 @@ import type { Session } from "../session.ts";
 import type { OutgoingQueue } from "./outgoing-queue.ts";
 import { findParticipants, forgetParticipants } from "./participants.ts";
 import { sealOutgoing } from "./seal-outgoing.ts";
-import { type Outgoing, type Sealed, type SentMessage, toSentMessage } from "./sent-message.ts";
+import { type Outgoing, type Sealed, type SentMessage, toDelivered, toSentMessage } from "./sent-message.ts";
 
 const maxReseals = 5;
 
@@ -21,13 +21,13 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
   const { session, queue, clientMessageId, signal } = delivery;
   if (signal.aborted) throw toSottoError(signal.reason, signal);
   let message = await queue.get(clientMessageId);
+  // Its log entry has come before the answer.
+  if (message.delivered) return toSentMessage(clientMessageId, message.delivered);
   for (let reseals = 0; ; reseals++) {
     const [sealedMessage, sealed] = await seal(delivery, message);
     try {
       const { id, sentAt } = await transmit(delivery, message, sealed);
-      const { kem, unreachable, conversationId } = sealed;
-      const recipientCount = countRecipients(session, sealed);
-      const delivered = { id, conversationId, sentAt, kem, unreachable, recipientCount };
+      const delivered = toDelivered(sealed, { id, conversationId: sealed.conversationId, sentAt });
       await queue.close(clientMessageId, delivered);
       return toSentMessage(clientMessageId, delivered);
     } catch (error) {
@@ -70,10 +70,6 @@ async function transmit(
   if (id === undefined) throw new SottoError("BAD_ANSWER");
   // A group's answer names no time: the log entry, which comes on the stream, has the server's.
   return { id, sentAt: new Date(now()).toISOString() };
-}
-
-function countRecipients({ me }: Session, { recipients }: Sealed): number {
-  return new Set(recipients.map(({ userId }) => userId).filter((userId) => userId !== me.userId)).size;
 }
 
 function isStale(error: unknown): boolean {

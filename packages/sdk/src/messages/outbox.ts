@@ -9,6 +9,7 @@ import { deliverOutgoing } from "./deliver-outgoing.ts";
 import { type Destination, laneKey } from "./destination.ts";
 import { OutgoingQueue } from "./outgoing-queue.ts";
 import type { SentMessage } from "./sent-message.ts";
+import { tellOwn } from "./tell-own.ts";
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** After a day without the server, `send` is rejected. */
@@ -194,6 +195,8 @@ export class Outbox {
     const peerUserId = to.kind === "direct" ? to.peerUserId : null;
     const conversationId = to.kind === "group" ? to.conversationId : null;
     this.#session.events.emit("outbox", { peerUserId, conversationId, clientMessageId, ...what });
+    // Read from the store as it is by then; a store that is closed meanwhile has nobody to tell.
+    void tellOwn(this.#session, to, { clientMessageId, isNew: what.state === "queued" }).catch(() => {});
   }
 }
 

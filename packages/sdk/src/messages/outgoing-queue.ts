@@ -1,4 +1,4 @@
-import { compareBytes } from "@sotto/schema";
+import { type Message, compareBytes } from "@sotto/schema";
 import * as z from "zod";
 import { type Payload, encodePayload } from "../crypto/payload.ts";
 import { SottoError, type SottoErrorCode } from "../errors.ts";
@@ -6,7 +6,7 @@ import { type Reader, defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";
 import type { Turns } from "../turns.ts";
 import { type Destination, type LaneKey, destinationOf, laneKey } from "./destination.ts";
-import { type Outgoing, type SentMessage, outgoing, toSentMessage } from "./sent-message.ts";
+import { type Outgoing, type SentMessage, outgoing, toDelivered, toSentMessage } from "./sent-message.ts";
 
 /** This device's own messages, by `clientMessageId`. */
 export const outgoingRecord = defineRecord("sent", outgoing);
@@ -32,9 +32,31 @@ export async function listUnplaced(store: Reader, to: Destination): Promise<Unpl
   return found.flat();
 }
 
-/** To be committed when the message's own log entry is: it has a place now. */
-export function placedWrite(message: Outgoing): StoreWrite {
-  return unplacedRecord.remove(...laneKey(message.destination), message.order);
+/**
+ * To be committed when the message's own log entry is: it has a place now. It is delivered then, whether or not the
+ * answer to its sending ever came.
+ */
+export function placedWrites(message: Outgoing, at: Message, clientMessageId: string): StoreWrite[] {
+  const lane = laneKey(message.destination);
+  const { id, conversationId, sentAt } = at;
+  const { sealed } = message;
+  const delivered = message.delivered ?? (sealed && toDelivered(sealed, { id, conversationId, sentAt }));
+  return [
+    unplacedRecord.remove(...lane, message.order),
+    queueRecord.remove(...lane, message.order),
+    outgoingRecord.put([clientMessageId], {
+      ...message,
+      state: "delivered",
+      error: null,
+      sealed: null,
+      delivered,
+    }),
+  ];
+}
+
+/** What stays of a message that was deleted. */
+export function withoutContent(message: Outgoing): Outgoing {
+  return { ...message, payload: { kind: "unknown", type: "", bytes: new Uint8Array() } };
 }
 
 /** The stored side of the outbox. Changes are made one at a time: what is read stays true until it is written. */

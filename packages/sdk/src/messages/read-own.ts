@@ -1,23 +1,31 @@
 import type { Message } from "@sotto/schema";
 import type { Me } from "../identity/account.ts";
 import type { Reader } from "../storage/records.ts";
+import type { StoreWrite } from "../storage/store.ts";
+import type { OwnMessage } from "../timeline/place.ts";
 import { baseOf, parseHeader } from "./open-message.ts";
-import { outgoingRecord } from "./outgoing-queue.ts";
+import { outgoingRecord, placedWrites } from "./outgoing-queue.ts";
 import type { ReceivedMessage, UnreadableReason } from "./received-message.ts";
-import type { Outgoing } from "./sent-message.ts";
+
+export interface ReadOwn {
+  message: ReceivedMessage;
+  known: OwnMessage;
+  /** To be committed with its place in the log. */
+  writes: StoreWrite[];
+}
 
 /** Of this very device, which cannot open what it sealed: it keeps what it said. */
-export async function readOwn(
-  store: Reader,
-  message: Message,
-  me: Me,
-): Promise<{ message: ReceivedMessage; outgoing?: Outgoing }> {
+export async function readOwn(store: Reader, message: Message, me: Me): Promise<ReadOwn> {
   const base = baseOf(message, me);
   const unreadable = (reason: UnreadableReason) => ({
     message: { ...base, kind: "unreadable" as const, reason },
+    known: {},
+    writes: [],
   });
   const header = parseHeader(message.ciphertext);
-  if (header === undefined) return { message: { ...base, kind: "opaque", ciphertext: message.ciphertext } };
+  if (header === undefined) {
+    return { message: { ...base, kind: "opaque", ciphertext: message.ciphertext }, known: {}, writes: [] };
+  }
   if (typeof header === "string") return unreadable(header);
   const { messageId: clientMessageId, conversationId, senderDeviceId } = header;
   if (conversationId !== message.conversationId) return unreadable("wrong_conversation");
@@ -27,7 +35,12 @@ export async function readOwn(
   if (!outgoing || sealedFor !== conversationId) return unreadable("not_for_this_device");
   const kem = (outgoing.delivered ?? outgoing.sealed)?.kem ?? "x25519";
   const opened = { ...outgoing.payload, ...base, clientMessageId, assurance: "signed" as const, kem };
-  return { message: opened, outgoing };
+  const recipients = (outgoing.delivered ?? outgoing.sealed)?.recipientCount;
+  return {
+    message: opened,
+    known: { recipients, isShown: true },
+    writes: placedWrites(outgoing, message, clientMessageId),
+  };
 }
 
 export function isFromThisDevice(message: Message, me: Me): boolean {

@@ -60,7 +60,9 @@ export async function sealOutgoing(
     deviceId: deviceId.parse(address.deviceId),
     wrap,
   }));
-  const sealed = { conversationId, body, recipients, unreachable, kem };
+  const others = new Set(userIds.filter((id) => id !== session.me.userId));
+  const recipientCount = recipients.filter(({ userId: id }) => others.delete(id)).length;
+  const sealed = { conversationId, body, recipients, unreachable, kem, recipientCount };
   requireReachable(session, message, sealed);
   const writes = message.counter === null ? [counterRecord.put([conversationId], counter)] : [];
   return { sealed, counter, writes };

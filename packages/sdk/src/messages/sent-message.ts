@@ -36,6 +36,8 @@ const sealed = z.object({
   recipients: z.array(z.object({ userId, deviceId, wrap: z.string() })),
   unreachable: z.array(z.custom<UnreachableDevice>()),
   kem,
+  /** Users, other than this one, that it is sealed for. */
+  recipientCount: z.number(),
 });
 
 /** A message of this device's, from the moment of `send` on. What it says is kept: this device cannot open its own. */
@@ -60,13 +62,20 @@ export const outgoing = z.object({
       sentAt: time,
       unreachable: z.array(z.custom<UnreachableDevice>()),
       kem,
-      /** Users, other than this one, that it was sealed for. */
       recipientCount: z.number(),
     })
     .nullable(),
 });
 export type Outgoing = z.output<typeof outgoing>;
 export type Sealed = z.output<typeof sealed>;
+
+/** The server's answer with what is worth keeping of what was sent. */
+export function toDelivered(
+  { kem, unreachable, recipientCount }: Sealed,
+  stored: { id: MessageId; conversationId: ConversationId; sentAt: string },
+): NonNullable<Outgoing["delivered"]> {
+  return { ...stored, kem, unreachable, recipientCount };
+}
 
 export function toSentMessage(
   clientMessageId: string,

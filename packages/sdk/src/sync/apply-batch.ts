@@ -3,7 +3,6 @@ import * as z from "zod";
 import { readToken } from "../identity/token.ts";
 import type { Inbox } from "../messages/inbox.ts";
 import { baseOf, openMessage } from "../messages/open-message.ts";
-import { placedWrite } from "../messages/outgoing-queue.ts";
 import { directRecord, forgottenGroup, knownMembers } from "../messages/participants.ts";
 import { isFromThisDevice, readOwn } from "../messages/read-own.ts";
 import type { ReceivedMessage } from "../messages/received-message.ts";
@@ -58,7 +57,7 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
   const received = prepared.flatMap(({ message }) => (message ? [message] : []));
   const touched = await session.turns.run(async () => {
     const draft = new Draft(session.store);
-    const placing = new Placing(draft, "stream");
+    const placing = new Placing(draft, { source: "stream", me: session.me });
     for (const one of prepared) await place(session, one, { draft, placing });
     await session.store.commit([
       ...draft.writes,
@@ -124,11 +123,11 @@ async function place(
     case "message.created": {
       if (isFromThisDevice(event.message, me)) {
         const own = await readOwn(draft, event.message, me);
-        await placing.message(own.message, where, own.outgoing?.delivered?.recipientCount ?? null);
-        if (own.outgoing) draft.put(placedWrite(own.outgoing));
+        draft.put(...own.writes);
+        await placing.message(own.message, where, own.known);
       } else if (message) {
         const members = conversation?.isGroup ? await knownMembers(store, conversationId) : undefined;
-        await placing.message(message, where, members === undefined ? null : members - 1);
+        await placing.message(message, where, { recipients: members && members - 1 });
       }
       return;
     }

@@ -31,7 +31,7 @@ export async function backfill(session: Session, id: ConversationId, signal: Abo
   const opened = await Promise.all(entries.map((entry) => open(session, { entry, id }, signal)));
   await session.turns.run(async () => {
     const draft = new Draft(session.store);
-    const placing = new Placing(draft, "past");
+    const placing = new Placing(draft, { source: "past", me: session.me });
     for (const { entry, message } of opened) await place(session, { entry, message, id }, { draft, placing });
     const present = (await conversationRecord.get(draft, id)) ?? conversation;
     draft.put(conversationRecord.put([id], { ...present, start, floor: range.fromSeq - 1 }));
@@ -86,6 +86,7 @@ async function place(
   if (message) await placing.message(message, where);
   else if (isFromThisDevice(event.message, me)) {
     const own = await readOwn(draft, event.message, me);
-    await placing.message(own.message, where, own.outgoing?.delivered?.recipientCount ?? null);
+    draft.put(...own.writes);
+    await placing.message(own.message, where, own.known);
   }
 }

@@ -3,6 +3,8 @@ import type { ConversationId, MessageId, UserId } from "@sotto/schema";
 import type { Event } from "@sotto/schema";
 import type { FilePayload } from "../crypto/payload.ts";
 import type { FileMessage, OpenedMessage, ReceivedMessage } from "../messages/received-message.ts";
+import type { Me } from "../identity/account.ts";
+import { outgoingRecord, withoutContent } from "../messages/outgoing-queue.ts";
 import type { Draft } from "../storage/draft.ts";
 import { type Overlay, type Reaction, emptyOverlay, mergeOverlays } from "./overlay.ts";
 import {
@@ -37,19 +39,29 @@ export interface Touched {
   isNew: boolean;
 }
 
+/** What is known beside the log of a message of this user's. */
+export interface OwnMessage {
+  /** Users that it was sealed for. */
+  recipients?: number | null | undefined;
+  /** It was sent from this device, and has been shown since. */
+  isShown?: boolean | undefined;
+}
+
 /** Changes of timelines in one draft. */
 export class Placing {
   readonly #draft: Draft;
   readonly #source: Source;
+  readonly #me: Me;
   readonly touched: Touched[] = [];
 
-  constructor(draft: Draft, source: Source) {
+  constructor(draft: Draft, { source, me }: { source: Source; me: Me }) {
     this.#draft = draft;
     this.#source = source;
+    this.#me = me;
   }
 
-  /** A message as it was opened. `recipients`: of one's own from this device. */
-  async message(message: ReceivedMessage, place: Place, recipients: number | null = null): Promise<void> {
+  /** A message as it was opened. */
+  async message(message: ReceivedMessage, place: Place, own: OwnMessage = {}): Promise<void> {
     if (await messageRecord.get(this.#draft, place.conversationId, place.seq)) return;
     switch (message.kind) {
       case "edit":
@@ -59,7 +71,7 @@ export class Placing {
         await this.#change(message);
         return;
       default:
-        await this.#show(message, place, recipients);
+        await this.#show(message, place, own);
     }
   }
 
@@ -167,14 +179,23 @@ export class Placing {
     const after = withOverlay(before, overlay);
     this.#draft.put(messageRecord.put([place.conversationId, place.seq], after));
     await indexText(this.#draft, place, { before: shownText(before), after: shownText(after) });
+    if (after.content.kind === "deleted") await this.#forgetSent(after);
     if (before.isUnread && !after.isUnread) await this.#countUnread(place.conversationId, -1);
     this.touched.push({ ...place, isNew: false });
+  }
+
+  /** Of a message that was deleted this device keeps that it sent it, and not what it said. */
+  async #forgetSent({ senderUserId, senderDeviceId, clientMessageId }: StoredMessage): Promise<void> {
+    const { userId, deviceId } = this.#me;
+    if (senderUserId !== userId || senderDeviceId !== deviceId || clientMessageId === null) return;
+    const outgoing = await outgoingRecord.get(this.#draft, clientMessageId);
+    if (outgoing) this.#draft.put(outgoingRecord.put([clientMessageId], withoutContent(outgoing)));
   }
 
   async #show(
     message: Exclude<ReceivedMessage, { kind: "edit" | "reaction" | "deletion" }>,
     place: Place,
-    recipients: number | null,
+    own: OwnMessage,
   ): Promise<void> {
     const { conversationId, seq } = place;
     const name =
@@ -196,16 +217,17 @@ export class Placing {
       content,
       overlay: emptyOverlay,
       isUnread: await this.#isUnread(message, place),
-      receipts: message.isOwn ? await this.#receiptsOf(message.id, recipients) : null,
+      receipts: message.isOwn ? await this.#receiptsOf(message.id, own.recipients ?? null) : null,
     };
     if (isNamed) this.#draft.put(placeRecord.put([conversationId, ...name], seq));
     this.#draft.put(idRecord.put([message.id], { conversationId, seq }));
-    await this.#put(place, withOverlay(stored, overlay));
+    await this.#put(place, withOverlay(stored, overlay), own.isShown);
   }
 
-  async #put(place: Place, message: StoredMessage): Promise<void> {
+  async #put(place: Place, message: StoredMessage, isShown = false): Promise<void> {
     const { conversationId, seq } = place;
     this.#draft.put(messageRecord.put([conversationId, seq], message));
+    if (message.content.kind === "deleted") await this.#forgetSent(message);
     await indexText(this.#draft, place, { before: undefined, after: shownText(message) });
     if (message.isUnread) await this.#countUnread(conversationId, 1);
     const conversation = await conversationRecord.get(this.#draft, conversationId);
@@ -215,7 +237,7 @@ export class Placing {
         conversationRecord.put([conversationId], { ...conversation, lastSeq: seq, lastMessageAt }),
       );
     }
-    this.touched.push({ conversationId, seq, isNew: true });
+    this.touched.push({ conversationId, seq, isNew: !isShown });
   }
 
   async #isUnread({ isOwn }: ReceivedMessage, { conversationId, seq }: Place): Promise<boolean> {

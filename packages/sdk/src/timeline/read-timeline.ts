@@ -93,7 +93,7 @@ export async function readPlaced(
 export async function readNamed(
   { store, me }: Reading,
   { to, conversationId }: PagePlace,
-  name: { senderUserId: UserId; clientMessageId: string },
+  name: MessageRef,
 ): Promise<Message | undefined> {
   const { senderUserId, clientMessageId } = name;
   const seq = conversationId && (await placeRecord.get(store, conversationId, senderUserId, clientMessageId));

@@ -1,0 +1,193 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { KnownPayload } from "../crypto/payload.ts";
+import { Draft } from "../storage/draft.ts";
+import { memoryStore } from "../storage/memory-store.ts";
+import type { Store } from "../storage/store.ts";
+import { Placing } from "./place.ts";
+import { readPage, searchTimeline, summarize } from "./read-timeline.ts";
+import { alice, arrive, begin, bob, clientId, conversation, me, said, timeOf } from "./timeline-fixtures.ts";
+
+const users = [alice, bob];
+const place = { to: { kind: "direct" as const, peerUserId: alice }, conversationId: conversation };
+const text = (words: string, sentAtMs = 1): KnownPayload => ({ kind: "text", text: words, sentAtMs });
+
+async function show(store: Store) {
+  return readPage({ store, me }, place, { beforeSeq: undefined, limit: 100 });
+}
+const contents = async (store: Store) => (await show(store)).map(({ content }) => content);
+
+/** Three texts, and what both users do to them: their own and each other's. */
+const change = fc
+  .record({
+    by: fc.constantFrom(...users),
+    target: fc.integer({ min: 1, max: 3 }),
+    author: fc.constantFrom(...users),
+    sentAtMs: fc.integer({ min: 1, max: 4 }),
+    kind: fc.constantFrom("edit", "reaction", "deletion"),
+    emoji: fc.constantFrom("👍", "🎉"),
+    isRemoved: fc.boolean(),
+  })
+  .map(({ by, target, author, sentAtMs, kind, emoji, isRemoved }) => {
+    const named = clientId(target);
+    const payload: KnownPayload =
+      kind === "edit"
+        ? { kind, target: named, text: `edited by ${by} ${sentAtMs}`, sentAtMs }
+        : kind === "deletion"
+          ? { kind, target: named, sentAtMs }
+          : {
+              kind: "reaction",
+              target: { senderUserId: author, clientMessageId: named },
+              emoji,
+              isRemoved,
+              sentAtMs,
+            };
+    return { by, payload };
+  });
+
+test("any order of arrival gives the same timeline, count and index", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(change, { maxLength: 8 }),
+      fc.infiniteStream(fc.nat()),
+      async (changes, random) => {
+        const texts = [1, 2, 3].map((n) => said(n === 2 ? bob : alice, n, text(`text ${n}`)));
+        const log = [...texts, ...changes.map(({ by, payload }, at) => said(by, at + 4, payload))].map(
+          (message, at) => [at + 1, message] as const,
+        );
+        const shuffled = log
+          .map((one) => ({ one, key: random.next().value }))
+          .toSorted((a, b) => a.key - b.key)
+          .map(({ one }) => one);
+        const [inOrder, another] = [memoryStore(), memoryStore()];
+        for (const store of [inOrder, another]) await begin(store);
+        await arrive(inOrder, log);
+        for (const one of shuffled) await arrive(another, [one]);
+        expect(await show(another)).toEqual(await show(inOrder));
+        expect(await summarize({ store: another, me }, conversation)).toEqual(
+          await summarize({ store: inOrder, me }, conversation),
+        );
+        for (const query of ["text", "edited"]) {
+          const [one, other] = await Promise.all(
+            [inOrder, another].map((store) =>
+              searchTimeline({ store, me }, conversation, { query, beforeSeq: undefined, limit: 10 }),
+            ),
+          );
+          expect(other).toEqual(one);
+        }
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+test("only its author edits or deletes a message", async () => {
+  const store = memoryStore();
+  await begin(store);
+  await arrive(store, [
+    [1, said(alice, 1, text("mine"))],
+    [2, said(bob, 2, { kind: "edit", target: clientId(1), text: "his", sentAtMs: 5 })],
+    [3, said(bob, 3, { kind: "deletion", target: clientId(1), sentAtMs: 5 })],
+  ]);
+  expect(await contents(store)).toMatchObject([{ kind: "text", text: "mine" }]);
+});
+
+test("nothing stays of what was deleted, also of what came after", async () => {
+  const store = memoryStore();
+  await begin(store);
+  await arrive(store, [
+    [1, said(alice, 1, text("secretword"))],
+    [2, said(alice, 2, { kind: "edit", target: clientId(1), text: "othersecret", sentAtMs: 5 })],
+    [3, said(alice, 3, { kind: "deletion", target: clientId(1), sentAtMs: 6 })],
+    [4, said(alice, 4, { kind: "edit", target: clientId(1), text: "latersecret", sentAtMs: 7 })],
+  ]);
+  expect(await contents(store)).toEqual([{ kind: "deleted", by: "author", userId: alice }]);
+  expect(JSON.stringify(await store.list(""))).not.toContain("secret");
+  expect(await summarize({ store, me }, conversation)).toMatchObject({ unreadCount: 0 });
+});
+
+test("a moderator's deletion is the server's to tell, before the message or after it", async () => {
+  for (const isBefore of [true, false]) {
+    const store = memoryStore();
+    await begin(store);
+    const message = said(alice, 1, text("rude"));
+    if (!isBefore) await arrive(store, [[1, message]]);
+    const draft = new Draft(store);
+    const event = {
+      type: "message.deleted",
+      conversationId: conversation,
+      messageId: message.id,
+      userId: bob,
+    } as const;
+    await new Placing(draft, { source: "stream", me }).told(event, {
+      conversationId: conversation,
+      seq: 2,
+      at: timeOf(2),
+    });
+    await store.commit(draft.writes);
+    if (isBefore) await arrive(store, [[1, message]], "past");
+    expect(await contents(store)).toEqual([{ kind: "deleted", by: "moderator", userId: bob }]);
+  }
+});
+
+test("an old message that is shown anew is not accepted, in what is asked for of the past too", async () => {
+  const store = memoryStore();
+  await begin(store);
+  const message = said(alice, 1, text("pay 10"));
+  await arrive(store, [[1, message]]);
+  await arrive(
+    store,
+    [[2, { ...said(alice, 2, text("pay 10")), clientMessageId: message.clientMessageId }]],
+    "past",
+  );
+  expect(await contents(store)).toMatchObject([{ kind: "text" }, { kind: "unreadable", reason: "replayed" }]);
+});
+
+test("an old edit that is shown anew does not bring its text back", async () => {
+  const store = memoryStore();
+  await begin(store);
+  const [first, second] = [2, 3].map((n) =>
+    said(alice, n, { kind: "edit", target: clientId(1), text: `edit ${n}`, sentAtMs: n }),
+  );
+  if (!first || !second) throw new Error("two were made");
+  await arrive(
+    store,
+    [
+      [1, said(alice, 1, text("first"))],
+      [2, first],
+      [3, second],
+      [4, first],
+    ],
+    "past",
+  );
+  expect(await contents(store)).toMatchObject([{ text: "edit 3" }]);
+});
+
+test("the search finds what is shown: beginnings, every word, newest first, page by page", async () => {
+  const store = memoryStore();
+  await begin(store);
+  const texts = [
+    "The harbour at six",
+    "harbours are cold",
+    "at the HÁRBOUR again",
+    "nothing",
+    "harbour café",
+  ];
+  await arrive(
+    store,
+    texts.map((words, at) => [at * 50 + 1, said(alice, at + 1, text(words))] as const),
+  );
+  await arrive(store, [
+    [300, said(alice, 300, { kind: "edit", target: clientId(4), text: "a harbour", sentAtMs: 2 })],
+  ]);
+  const find = async (query: string, limit = 10, beforeSeq?: number) =>
+    (await searchTimeline({ store, me }, conversation, { query, beforeSeq, limit })).map(({ seq }) => seq);
+  expect(await find("harb")).toEqual([201, 151, 101, 51, 1]);
+  expect(await find("harbour ")).toEqual([201, 151, 101, 1]);
+  expect(await find("harbour at")).toEqual([101, 1]);
+  expect(await find("CAFE")).toEqual([201]);
+  expect(await find("nothing")).toEqual([]);
+  expect(await find("harb", 2)).toEqual([201, 151]);
+  expect(await find("harb", 2, 151)).toEqual([101, 51]);
+  expect(await find("!!")).toEqual([]);
+});
