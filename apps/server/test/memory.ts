@@ -6,6 +6,8 @@ const collectGarbage = runInNewContext("gc") as () => void;
 
 function liveBytes(): number {
   collectGarbage();
+  // Buffers are freed beside the program's own thread; the next collection waits for that.
+  collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();
   return heapUsed + arrayBuffers;
 }

@@ -48,6 +48,7 @@ export function createHttpServer(app: App): HttpServer {
       });
     },
   );
+  server.on("clientError", refuseUnreadable);
   const upgraded = serveSockets(app, server, router);
   return {
     server,
@@ -57,6 +58,25 @@ export function createHttpServer(app: App): HttpServer {
     },
   };
 }
+
+/** What Node could not read as a request is answered in the form of every other error. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const [status, reason] = unreadable[error.code ?? ""] ?? [400, "Bad Request"];
+  const body = JSON.stringify({ detail: reason });
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\nContent-Type: application/json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+const unreadable: Record<string, [status: number, reason: string]> = {
+  HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large"],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout"],
+};
 
 /** Serves upgrades; gives the sockets that are open, which the HTTP server no longer counts as its own. */
 function serveSockets(app: App, server: Server, router: ReturnType<typeof createTrpcRouter>): Set<Duplex> {

@@ -37,6 +37,15 @@ async function sendRaw(head: string[], ...body: (string | Buffer)[]): Promise<st
   return answer;
 }
 
+test("what is no request, or has too large a head, is refused in the form of every error", async () => {
+  const garbage = await sendRaw(["no request at all"]);
+  expect(garbage).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+  expect(garbage).toMatch(/\r\n\r\n\{"detail":"Bad Request"\}$/);
+  const large = await sendRaw(["GET /keys/me HTTP/1.1", `X-Large: ${"x".repeat(20_000)}`]);
+  expect(large).toMatch(/^HTTP\/1\.1 431 /);
+  expect(large).toMatch(/\{"detail":"Request Header Fields Too Large"\}$/);
+});
+
 describe("unknown paths and verbs", () => {
   test.each([
     "/",

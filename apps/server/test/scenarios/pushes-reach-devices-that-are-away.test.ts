@@ -58,15 +58,15 @@ test("a device with a socket is not pushed to, on whichever process it is; a soc
   await setPushToken(first.url, bob, "phone-of-bob");
   await setPushToken(first.url, bobsTablet, "tablet-of-bob");
   await using socket = await WsClient.connect(second.url, { token: bob.token });
+  const isPhoneOnline = () => first.app.presence.isDeviceOnline(bob.id as UserId, bob.deviceId as DeviceId);
+  await expect.poll(isPhoneOnline).toBe(true);
   await sendAll(first.url, alice, bob, ["hello"]);
   await fcm.until(() => pushesOf(fcm).length > 0);
   await socket.next("message");
   // Once its socket is closed, the phone is pushed to.
   socket.socket.close();
   await socket.closed;
-  await expect
-    .poll(() => first.app.presence.isDeviceOnline(bob.id as UserId, bob.deviceId as DeviceId))
-    .toBe(false);
+  await expect.poll(isPhoneOnline).toBe(false);
   await sendAll(first.url, alice, bob, ["still there?"]);
   await fcm.until(() => pushesOf(fcm).some(({ token }) => token === "phone-of-bob"));
   expect(pushesOf(fcm)[0]?.["token"]).toBe("tablet-of-bob");

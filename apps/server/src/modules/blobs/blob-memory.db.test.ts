@@ -14,29 +14,33 @@ const sampleBytes = 5 * mib;
 test.each([
   { name: "postgres", sizeBytes: 30 * mib, maxHeldBytes: 4 * mib },
   { name: "s3", sizeBytes: 75 * mib, maxHeldBytes: 28 * mib },
-])("$name lets $sizeBytes bytes through without holding them", async ({ name, sizeBytes, maxHeldBytes }) => {
-  await using s3 = await startS3Server();
-  await using server = await startTestServer({ env: name === "s3" ? s3.env : {} });
-  const { app } = server;
-  const piece = randomBytes(mib);
-  const [up, down] = [watchMemory(), watchMemory()];
-  const body = async function* (): AsyncGenerator<Uint8Array> {
-    for (let sent = 0; sent < sizeBytes; sent += mib) {
-      yield piece;
-      if (sent % sampleBytes === 0) up.sample();
+])(
+  "$name lets $sizeBytes bytes through without holding them",
+  { timeout: 90_000 },
+  async ({ name, sizeBytes, maxHeldBytes }) => {
+    await using s3 = await startS3Server();
+    await using server = await startTestServer({ env: name === "s3" ? s3.env : {} });
+    const { app } = server;
+    const piece = randomBytes(mib);
+    const [up, down] = [watchMemory(), watchMemory()];
+    const body = async function* (): AsyncGenerator<Uint8Array> {
+      for (let sent = 0; sent < sizeBytes; sent += mib) {
+        yield piece;
+        if (sent % sampleBytes === 0) up.sample();
+      }
+    };
+    const { id } = await storeBlob(app, { userId: randomUUID() as UserId, body: body() });
+    const { open } = await openBlob(app, id);
+    let received = 0;
+    let sampled = 0;
+    for await (const part of open({ start: 0, end: sizeBytes - 1 })) {
+      received += part.length;
+      if (received - sampled < sampleBytes) continue;
+      sampled = received;
+      down.sample();
     }
-  };
-  const { id } = await storeBlob(app, { userId: randomUUID() as UserId, body: body() });
-  const { open } = await openBlob(app, id);
-  let received = 0;
-  let sampled = 0;
-  for await (const part of open({ start: 0, end: sizeBytes - 1 })) {
-    received += part.length;
-    if (received - sampled < sampleBytes) continue;
-    sampled = received;
-    down.sample();
-  }
-  expect(received).toBe(sizeBytes);
-  expect(up.medianBytes()).toBeLessThan(maxHeldBytes);
-  expect(down.medianBytes()).toBeLessThan(maxHeldBytes);
-});
+    expect(received).toBe(sizeBytes);
+    expect(up.medianBytes()).toBeLessThan(maxHeldBytes);
+    expect(down.medianBytes()).toBeLessThan(maxHeldBytes);
+  },
+);
