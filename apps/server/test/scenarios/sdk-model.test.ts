@@ -1,0 +1,63 @@
+import { randomInt } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { losing } from "../lossy-bus.ts";
+import { startTestServer } from "../test-server.ts";
+import { story, type Story } from "./sdk-model/commands.ts";
+import { findViolations } from "./sdk-model/properties.ts";
+import { World } from "./sdk-model/world.ts";
+
+const firstSeed = Number(process.env["SDK_SEED"] ?? randomInt(1_000_000));
+const runs = Number(process.env["SDK_RUNS"] ?? 50);
+/** Worlds wait more than they work. */
+const atATime = 6;
+const limitMs = 12_000;
+
+test(
+  `whatever breaks off, dies, comes and goes: everyone reads what they may, once and in order (SDK_SEED=${firstSeed} SDK_RUNS=${runs})`,
+  async () => {
+    console.log(`SDK_SEED=${firstSeed} SDK_RUNS=${runs}`);
+    const wakes = { isDropping: false };
+    await using server = await startTestServer({ wrapBus: losing(() => wakes.isDropping) });
+    const seeds = Array.from({ length: runs }, (_, at) => firstSeed + at);
+    const failures: string[] = [];
+    const work = async (): Promise<void> => {
+      for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
+        const [one] = fc.sample(story, { seed, numRuns: 1 });
+        if (!one) throw new Error("no story");
+        const violations = await run(server.url, wakes, one).catch((error: unknown) => [String(error)]);
+        if (violations.length > 0) failures.push(`SDK_SEED=${seed} SDK_RUNS=1\n${violations.join("\n")}`);
+      }
+    };
+    await Promise.all(Array.from({ length: atATime }, work));
+    expect(failures.join("\n\n")).toBe("");
+  },
+  60_000 + runs * 5_000,
+);
+
+async function run(
+  url: string,
+  wakes: { isDropping: boolean },
+  { devices, commands }: Story,
+): Promise<string[]> {
+  await using world = await World.open(url, wakes, { devices, commands });
+  const late = new AbortController();
+  const tooLate = pause(limitMs, undefined, { signal: late.signal }).then(() => {
+    throw new Error(`after ${limitMs} ms the world still ${world.phase}: ${world.describe()}`);
+  });
+  const telling = async (): Promise<string[]> => {
+    for (const [at, command] of commands.entries()) {
+      world.phase = `runs command ${at}, ${command.kind}`;
+      await world.step(command);
+    }
+    await world.settle();
+    return findViolations(world);
+  };
+  try {
+    return await Promise.race([telling(), tooLate]);
+  } finally {
+    late.abort();
+    tooLate.catch(() => {});
+  }
+}

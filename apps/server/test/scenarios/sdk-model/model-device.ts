@@ -1,0 +1,300 @@
+import {
+  createClient,
+  SottoError,
+  type Client,
+  type Conversation,
+  type ReceivedMessage,
+  type SentMessage,
+} from "@sotto/sdk";
+import { CrashingStore, Proxy } from "../../sdk-fixtures.ts";
+import type { ModelUser } from "./world.ts";
+
+/** Where a message of the model goes: to a user, or to the group. */
+export type Lane = { kind: "direct"; peer: ModelUser } | { kind: "group"; groupId: string };
+
+/** A message as its application knows it. */
+export interface Sending {
+  text: string;
+  clientMessageId: string;
+  from: ModelDevice;
+  lane: Lane;
+  /** After a crash its application sends it once more; otherwise it trusts the queue. */
+  isRetried: boolean;
+  outcome: "open" | "never_queued" | SentMessage | SottoError;
+  running: Promise<void>;
+}
+
+/** One process of the client: it ends by a crash, or at the end. */
+interface Run {
+  client: Client;
+  line: Proxy;
+  store: ReturnType<CrashingStore["open"]>;
+  isDead: boolean;
+  isFirstShown: boolean;
+  reading: Promise<void>;
+}
+
+/** A device of the model: a disk that survives, a network of its own, and the process that comes and goes. */
+export class ModelDevice {
+  readonly name: string;
+  readonly user: ModelUser;
+  readonly shown: ReceivedMessage[] = [];
+  readonly sendings: Sending[] = [];
+  /** What came to the application that must not have. */
+  readonly violations: string[] = [];
+  /** From then on it is a device, by the clock that it shares with the server; Infinity before. */
+  readyAt = Infinity;
+  removal: { startedAt: number; endedAt: number } | undefined;
+  readonly #url: string;
+  readonly #disk = new CrashingStore();
+  readonly #endings: Promise<unknown>[] = [];
+  /** What the present process was asked to send, and has not answered. */
+  readonly #inFlight = new Set<Sending>();
+  #run: Run | undefined;
+  #hasCrashed = false;
+  #deviceId: string | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(user: ModelUser, name: string, url: string) {
+    this.user = user;
+    this.name = name;
+    this.#url = url;
+  }
+
+  get client(): Client | undefined {
+    return this.#run && !this.#run.isDead ? this.#run.client : undefined;
+  }
+
+  get deviceId(): string | undefined {
+    return this.#deviceId;
+  }
+
+  describe(): string {
+    const open = this.sendings.filter(({ outcome }) => outcome === "open").map(({ text }) => text);
+    const state = this.client ? JSON.stringify(this.client.status) : "dead";
+    return `${this.name}${this.removal ? " (removed)" : ""} ${state} open: ${open.join()}`;
+  }
+
+  /** Starts the process, or the receiving of one that was stopped. */
+  boot(): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.removal) return;
+      const running = this.#run;
+      if (running && !running.isDead) {
+        await this.#start(running);
+        return;
+      }
+      const line = await Proxy.open(this.#url);
+      const store = this.#disk.open();
+      const client = await createClient({ url: line.url, store });
+      const run = { client, line, store, isDead: false, isFirstShown: true, reading: Promise.resolve() };
+      this.#run = run;
+      await this.#whileAlive(run, async () => {
+        await this.user.signingIn(() => this.#signIn(run));
+        this.#resend();
+        await this.#start(run);
+      });
+    });
+  }
+
+  stop(): Promise<void> {
+    return this.#inTurn(async () => {
+      const run = this.#run;
+      if (run && !run.isDead) await this.#whileAlive(run, () => run.client.stop());
+    });
+  }
+
+  cut(): void {
+    this.#run?.line.cut();
+  }
+
+  loseAnswer(): void {
+    void this.#run?.line.loseAnswerTo("/trpc/messages.send");
+  }
+
+  /** Dies at a commit to come: that one is done, or not, and nothing after it; the network is gone too. */
+  crashAt(commit: number, when: "before" | "after"): void {
+    const run = this.#run;
+    if (!run || run.isDead) return;
+    let commits = 0;
+    this.#disk.crashAt(when, () => {
+      if (++commits !== commit) return false;
+      this.#die(run);
+      return true;
+    });
+  }
+
+  send(lane: Lane, text: string, isRetried: boolean): Sending | undefined {
+    const run = this.#run;
+    if (!run || run.isDead || !run.client.me) return undefined;
+    const sending: Sending = {
+      text,
+      clientMessageId: crypto.randomUUID(),
+      from: this,
+      lane,
+      isRetried,
+      outcome: "open",
+      running: Promise.resolve(),
+    };
+    this.sendings.push(sending);
+    this.#transmit(run, sending);
+    return sending;
+  }
+
+  /** Runs it undisturbed, and asks of each message that the queue was trusted with what became of it. */
+  async settle(): Promise<void> {
+    await this.boot();
+    await this.#inTurn(async () => this.#disk.crashAt("before", () => false));
+    await this.boot();
+    const run = this.#run;
+    if (!run || run.isDead) throw new Error(`${this.name} does not run`);
+    await this.#inTurn(async () => {
+      for (const sending of this.sendings) await this.#settleOne(run, sending);
+    });
+    await Promise.all(this.sendings.map(({ running }) => running));
+  }
+
+  async #settleOne(run: Run, sending: Sending): Promise<void> {
+    if (sending.outcome !== "open" || this.#inFlight.has(sending)) return;
+    const { clientMessageId } = sending;
+    const senderUserId = this.user.id;
+    const line = await laneOf(run.client, sending.lane).find({ senderUserId, clientMessageId });
+    if (line) this.#transmit(run, sending);
+    else sending.outcome = "never_queued";
+  }
+
+  /** Connects anew, and reads until everything that the server has has been shown. */
+  async catchUp(): Promise<void> {
+    await this.stop();
+    const caughtUp = Promise.withResolvers<void>();
+    const run = this.#run;
+    if (!run || run.isDead) throw new Error(`${this.name} does not run`);
+    run.client.on("status", ({ isCaughtUp, error }) => {
+      if (isCaughtUp) caughtUp.resolve();
+      if (error) caughtUp.reject(new Error(`${this.name}: ${error.code}`, { cause: error }));
+    });
+    await this.boot();
+    await caughtUp.promise;
+    while ((await run.store.list("inbox/", { limit: 1 })).length > 0) await new Promise(setImmediate);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const run = this.#run;
+    if (run && !run.isDead) this.#die(run);
+    await this.#last;
+    await Promise.all([...this.#endings, ...this.sendings.map(({ running }) => running)]);
+  }
+
+  #resend(): void {
+    const run = this.#run;
+    if (!run) return;
+    for (const sending of this.sendings) {
+      if (sending.outcome === "open" && sending.isRetried) this.#transmit(run, sending);
+    }
+  }
+
+  #transmit(run: Run, sending: Sending): void {
+    const { lane, text, clientMessageId } = sending;
+    this.#inFlight.add(sending);
+    sending.running = laneOf(run.client, lane)
+      .send(text, { clientMessageId })
+      .then(
+        (sent) => {
+          sending.outcome = sent;
+        },
+        (error: unknown) => {
+          // Nobody in a dead process learns of it.
+          if (run.isDead) return;
+          if (error instanceof SottoError) sending.outcome = error;
+          else this.violations.push(`${this.name}: ${text} failed with ${String(error)}`);
+        },
+      )
+      .finally(() => {
+        if (this.#run === run) this.#inFlight.delete(sending);
+      });
+  }
+
+  async #signIn(run: Run): Promise<void> {
+    const { client } = run;
+    while (!client.me) {
+      try {
+        const { phone } = this.user;
+        const { otpSession, devCode = "" } = await client.requestOtp(phone);
+        await client.signIn({ phone, otp: devCode, otpSession, deviceName: this.name });
+      } catch (error) {
+        if (!(error instanceof SottoError) || error.code !== "NETWORK" || run.isDead) throw error;
+      }
+    }
+    this.#deviceId = client.me.deviceId;
+    this.user.id = client.me.userId;
+  }
+
+  async #start(run: Run): Promise<void> {
+    await this.#whileAlive(run, async () => {
+      await run.client.start();
+      // Published, unless that is still to be done by the stream.
+      if (this.readyAt === Infinity) {
+        const devices = await run.client.devices.list().catch(() => []);
+        if (devices.some(({ isThisDevice }) => isThisDevice)) this.readyAt = Date.now();
+      }
+      const before = run.reading;
+      run.reading = before.then(() => this.#read(run));
+    });
+  }
+
+  async #read(run: Run): Promise<void> {
+    if (run.isDead) return;
+    try {
+      for await (const message of run.client.messages()) this.#show(run, message);
+    } catch (error) {
+      if (run.isDead || (error instanceof SottoError && (error.code === "BUSY" || this.removal))) return;
+      this.violations.push(`${this.name}: reading ended with ${String(error)}`);
+    }
+  }
+
+  #show(run: Run, message: ReceivedMessage): void {
+    if (run.isDead) return;
+    // The crash may have been before the last one was consumed.
+    const mayRepeat = run.isFirstShown && this.#hasCrashed;
+    run.isFirstShown = false;
+    if (mayRepeat && this.shown.at(-1)?.id === message.id) return;
+    if (this.shown.some(({ id }) => id === message.id))
+      this.violations.push(`${this.name}: ${message.id} was shown twice`);
+    this.shown.push(message);
+  }
+
+  #die(run: Run): void {
+    run.isDead = true;
+    this.#hasCrashed = true;
+    this.#inFlight.clear();
+    run.line.isOffline = true;
+    run.line.cut();
+    const ending = async (): Promise<void> => {
+      await run.client.close().catch(() => {});
+      await run.reading;
+      await run.line[Symbol.asyncDispose]();
+    };
+    this.#endings.push(ending());
+  }
+
+  /** What a process throws when it dies is of no interest. */
+  async #whileAlive(run: Run, action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      if (!run.isDead && !this.removal) throw error;
+    }
+  }
+
+  #inTurn(action: () => Promise<void>): Promise<void> {
+    const result = this.#last.then(action);
+    this.#last = result.catch((error: unknown) => {
+      this.violations.push(`${this.name}: ${String(error)}`);
+    });
+    return result;
+  }
+}
+
+export function laneOf(client: Client, lane: Lane): Conversation {
+  return lane.kind === "direct" ? client.conversations.with(lane.peer.id) : client.groups.get(lane.groupId);
+}

@@ -1,0 +1,67 @@
+// npm run sdk:model: the seeded model test of the SDK, for many seeds.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { constants } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { failWith } from "./fail.mjs";
+import { root } from "./places.mjs";
+import { prepare, toolEnv } from "./prepare.mjs";
+
+const help = `npm run sdk:model -- [--runs N] [--seed N]
+
+Runs the model test of the SDK (apps/server/test/scenarios/sdk-model.test.ts): several users with several devices
+against a real server, with cut sockets, crashes, lost wakes, lost answers, devices and members that come and go.
+
+  --runs N   how many seeds, one after the other from the first on; 200 unless given
+  --seed N   the first seed; a random one unless given
+  --help     this text
+
+It prints its first seed, and for each seed that failed what does not hold and how to run that one again.
+`;
+const maxSeed = 2 ** 31;
+
+const { values } = readOptions();
+if (values.help) {
+  process.stdout.write(help);
+  process.exit(0);
+}
+const runs = readCount("runs", values.runs);
+const seed = values.seed === undefined ? undefined : readCount("seed", values.seed);
+const node = await prepare().catch((error) => failWith(error.message));
+const test = "apps/server/test/scenarios/sdk-model.test.ts";
+const child = spawn(join(root, "node_modules", ".bin", "vitest"), ["run", "--project", "server", test], {
+  cwd: root,
+  env: {
+    ...toolEnv(node),
+    SDK_RUNS: String(runs),
+    ...(seed === undefined ? {} : { SDK_SEED: String(seed) }),
+  },
+  stdio: "inherit",
+  shell: process.platform === "win32",
+});
+// The terminal sends its signals to the test as well; here they must only not end the wait for it.
+for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
+process.on("SIGTERM", () => child.kill("SIGTERM"));
+child.once("error", (error) => failWith(`The test could not be started: ${error.message}`));
+const [code, signal] = await once(child, "exit");
+process.exit(code ?? 128 + constants.signals[signal]);
+
+function readOptions() {
+  const options = {
+    runs: { type: "string", default: "200" },
+    seed: { type: "string" },
+    help: { type: "boolean", short: "h" },
+  };
+  try {
+    return parseArgs({ options });
+  } catch (error) {
+    return failWith(`${error.message}\n\n${help}`);
+  }
+}
+
+function readCount(name, text) {
+  const count = Number(text);
+  const isGood = /^\d+$/.test(text) && count <= maxSeed && (name === "seed" || count > 0);
+  return isGood ? count : failWith(`--${name} takes a whole number.\n\n${help}`);
+}
