@@ -19,11 +19,12 @@ async function demo(report: Report, folder: string): Promise<void> {
   const open = async (name: string, phone: string, store = memoryStore()): Promise<SdkDevice> =>
     stack.use(await SdkDevice.open({ name, url, store, phone }));
   const alicePhone = await open("Alice's phone", phones.alice);
-  const aliceLaptop = await open("Alice's laptop", phones.alice);
+  const aliceLaptop = await (await open("Alice's laptop", phones.alice)).getApprovedBy(alicePhone);
   const bobPhone = await open("Bob's phone", phones.bob);
   const passphrase = "harbour, six o'clock";
   const bobFile = join(folder, "bob-laptop.db");
   let bobLaptop = await open("Bob's laptop", phones.bob, await fileStore(bobFile, { passphrase }));
+  await bobLaptop.getApprovedBy(bobPhone);
   const carol = stack.use(await PlainClient.signIn(url, phones.carol));
   const devices = (): SdkDevice[] => [alicePhone, aliceLaptop, bobPhone, bobLaptop];
   const [alice, bob] = [alicePhone.userId, bobPhone.userId];

@@ -28,6 +28,13 @@ export class SdkDevice implements AsyncDisposable {
     return device;
   }
 
+  /** Another device of the same user reads this one's code and lets it in. */
+  async getApprovedBy(other: SdkDevice): Promise<this> {
+    await other.client.devices.approve(await this.client.devices.link());
+    await this.client.identity.check();
+    return this;
+  }
+
   get userId(): string {
     return this.client.me?.userId ?? "";
   }

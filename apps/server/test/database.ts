@@ -14,6 +14,8 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   );
   return {
     url: databaseUrl(postgresUrl, name),
-    [Symbol.asyncDispose]: () => runSql(postgresUrl, `DROP DATABASE ${name} WITH (FORCE)`),
+    [Symbol.asyncDispose]: async () => {
+      await runSql(postgresUrl, `DROP DATABASE ${name} WITH (FORCE)`);
+    },
   };
 }

@@ -45,9 +45,14 @@ interface UserOptions {
   store?: Store;
   /** False: signs in, but does not receive. */
   isStarted?: boolean;
+  /** False: no other device of the phone's lets this one in. */
+  isApproved?: boolean;
+  identityChange?: "tofu" | "strict";
   now?: () => number;
   pq?: PqPolicy;
 }
+
+const openUsers = new Set<TestUser>();
 
 /** A client that is signed in, and keeps what it receives. */
 export class TestUser implements AsyncDisposable {
@@ -67,8 +72,11 @@ export class TestUser implements AsyncDisposable {
   /** Signs in unless the store holds a session. */
   static async open(options: UserOptions): Promise<TestUser> {
     const { url, phone = randomPhone(), store = memoryStore(), isStarted = true, now, pq } = options;
-    const user = new TestUser(await createClient({ url, store, now, pq }), phone);
+    const { isApproved = true, identityChange } = options;
+    const user = new TestUser(await createClient({ url, store, now, pq, identityChange }), phone);
     if (!user.client.me) await user.signIn();
+    if (isApproved) await user.getApproved();
+    openUsers.add(user);
     if (isStarted) await user.start();
     return user;
   }
@@ -77,6 +85,19 @@ export class TestUser implements AsyncDisposable {
     const { phone, client } = this;
     const { otpSession, devCode = "" } = await client.requestOtp(phone);
     await client.signIn({ phone, otp: devCode, otpSession, deviceName: "test" });
+  }
+
+  /** By another device of the same phone's that is open, where there is one. */
+  async getApproved(): Promise<void> {
+    const others = [...openUsers].filter((user) => user !== this && user.phone === this.phone);
+    if (others.length === 0 || (await this.client.identity.check()) === "linked") return;
+    const code = await this.client.devices.link();
+    for (const other of others) {
+      if (!other.client.me || (await other.client.identity.state()) !== "linked") continue;
+      await other.client.devices.approve(code);
+      await this.client.identity.check();
+      return;
+    }
   }
 
   async start(): Promise<void> {
@@ -187,6 +208,7 @@ export class TestUser implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    openUsers.delete(this);
     await this.client.close();
     await this.reading;
   }

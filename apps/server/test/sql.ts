@@ -1,11 +1,11 @@
 import { Client } from "pg";
 
-/** Runs one statement on a connection of its own. */
-export async function runSql(url: string, sql: string): Promise<void> {
+/** Runs one statement on a connection of its own; gives its rows. */
+export async function runSql(url: string, sql: string): Promise<Record<string, unknown>[]> {
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
-    await client.query(sql);
+    return (await client.query<Record<string, unknown>>(sql)).rows;
   } finally {
     await client.end();
   }

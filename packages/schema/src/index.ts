@@ -24,7 +24,7 @@ export {
 } from "./domains/groups.ts";
 export { maxLiveInvites, type Invite } from "./domains/invites.ts";
 export { maxAttachments, maxInlineAttachmentBytes, type Attachment } from "./domains/attachments.ts";
-export { maxListsPerPage } from "./domains/device-lists.ts";
+export { maxListsOfEach, maxListsPerPage, type KnownDevices } from "./domains/device-lists.ts";
 export { maxPublicKeyChars, maxQueriedUsers, type Device } from "./domains/keys.ts";
 export type { UploadState } from "./domains/uploads.ts";
 export {

@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "4260916534d39bca2febe7073e5c45ba25088b55604e9f5337515fa020a2e793",
+  1: "a0a61a95109587e24ab565e669f4b2f36f26bbb5dd66f2328f52b56f31728779",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

@@ -11,6 +11,10 @@ import type { ClientEvents, ClientStatus } from "./events.ts";
 import { Account, type Me, type SignInInput } from "./identity/account.ts";
 import { type Groups, createGroups } from "./groups.ts";
 import { Directory } from "./identity/directory.ts";
+import { Identities, type IdentityChangePolicy } from "./identity/identities.ts";
+import { leaveDeviceList, takeHandover } from "./identity/linking.ts";
+import { OwnIdentity } from "./identity/own-identity.ts";
+import { type IdentityApi, createIdentity } from "./identity.ts";
 import { Inbox } from "./messages/inbox.ts";
 import { Outbox } from "./messages/outbox.ts";
 import type { ReceivedMessage } from "./messages/received-message.ts";
@@ -36,6 +40,11 @@ export interface ClientOptions {
    * is sealed from now on: a message that was sealed before keeps its bytes. `SentMessage.kem` says what was done.
    */
   pq?: PqPolicy | undefined;
+  /**
+   * What happens when a user goes on with another identity key, as after losing every device: `tofu` (the default)
+   * trusts it and tells (`identity` event), `strict` seals nothing to them until `client.identity.confirm`.
+   */
+  identityChange?: IdentityChangePolicy | undefined;
 }
 
 /** What a client works with. */
@@ -44,6 +53,7 @@ interface ClientParts {
   store: Store;
   now: () => number;
   pq: PqPolicy;
+  policy: IdentityChangePolicy;
   account: Account;
 }
 
@@ -70,6 +80,7 @@ export interface Client extends AsyncDisposable {
   readonly pin: Pin;
   /** Whether a user is connected, and when last. Throws `USER_NOT_FOUND`. */
   presence(userId: string, options?: CallOptions): Promise<Presence>;
+  readonly identity: IdentityApi;
   /** Sends a code to the phone. Throws `INVALID_PHONE`, `OTP_RATE_LIMITED`, `OTP_NOT_SENT`. */
   requestOtp(phone: string, options?: CallOptions): Promise<OtpRequest>;
   /**
@@ -139,10 +150,10 @@ export interface Client extends AsyncDisposable {
  * ```
  */
 export async function createClient(options: ClientOptions): Promise<Client> {
-  const { store, now = Date.now, pq = "prefer" } = options;
+  const { store, now = Date.now, pq = "prefer", identityChange: policy = "tofu" } = options;
   await migrateStore(store);
   const account = await Account.load(store, now);
-  return new SottoClient({ url: options.url.replace(/\/+$/, ""), store, now, pq, account });
+  return new SottoClient({ url: options.url.replace(/\/+$/, ""), store, now, pq, policy, account });
 }
 
 class SottoClient implements Client {
@@ -151,6 +162,7 @@ class SottoClient implements Client {
   readonly contacts: Contacts;
   readonly devices: Devices;
   readonly pin: Pin;
+  readonly identity: IdentityApi;
   readonly #options: ClientParts;
   readonly #api: Api;
   readonly #events = new Emitter<ClientEvents>();
@@ -173,6 +185,7 @@ class SottoClient implements Client {
     this.contacts = createContacts(() => this.#require());
     this.devices = createDevices(() => this.#require());
     this.pin = createPin(() => this.#require());
+    this.identity = createIdentity(() => this.#require());
   }
 
   get me(): Me | null {
@@ -198,7 +211,9 @@ class SottoClient implements Client {
   signIn(input: SignInInput): Promise<Me> {
     return this.#turns.run(async () => {
       await this.#options.account.signIn(this.#api, input);
-      return (await this.#require()).session.me;
+      const { session } = await this.#require();
+      await session.identity.check(input.signal);
+      return session.me;
     });
   }
 
@@ -209,6 +224,7 @@ class SottoClient implements Client {
       const wasLive = this.#live !== undefined;
       await this.#stopLive();
       try {
+        await leaveDeviceList((await this.#require()).session, signal);
         await account.removeDevice(this.#api, signal);
       } catch (error) {
         if (wasLive) await this.#startLive();
@@ -285,10 +301,26 @@ class SottoClient implements Client {
   }
 
   async #join(me: Me): Promise<SignedIn> {
-    const { url, store, now, pq, account } = this.#options;
+    const { url, store, now, pq, policy, account } = this.#options;
     const [api, events] = [this.#api, this.#events];
-    const directory = new Directory({ store, api, me, now });
-    const session: Session = { url, me, account, api, store, directory, events, pq, now, turns: new Turns() };
+    const identities = new Identities({ store, api, me, now, events, policy });
+    const directory = new Directory({ store, identities, me, now });
+    const identity = new OwnIdentity({ store, api, me, account, identities, directory, events, now });
+    const session: Session = {
+      url,
+      me,
+      account,
+      api,
+      store,
+      directory,
+      identities,
+      identity,
+      events,
+      pq,
+      now,
+      turns: new Turns(),
+    };
+    identity.onPending((lookup, signal) => takeHandover(session, lookup, signal));
     return { session, outbox: new Outbox(session), inbox: await Inbox.load(store) };
   }
 }

@@ -1,38 +1,83 @@
-import type { Device } from "@sotto/schema";
+import { type Device, type DeviceId, deviceId as deviceIdSchema } from "@sotto/schema";
 import type { GetSession } from "./conversations.ts";
+import { invalidInput } from "./errors.ts";
+import { approveDevice, makeLinkCode, signOff } from "./identity/linking.ts";
 
 interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface OwnDevice extends Omit<Device, "publicKey"> {
-  isThisDevice: boolean;
+interface ApproveOptions extends CallOptions {
+  /** False: the new device may read and write, but not approve or remove devices. True by default. */
+  maySign?: boolean | undefined;
 }
 
-/** The signed-in user's devices. */
+export interface OwnDevice extends Omit<Device, "publicKey"> {
+  isThisDevice: boolean;
+  /** The user's signed list names it. Others wait for approval, or are nobody's: nothing is sealed to them. */
+  isListed: boolean;
+}
+
+/**
+ * The signed-in user's devices. Whoever can receive the user's codes can add one, so a new device counts only once
+ * another one has approved it: the new one shows {@link Devices.link}'s code, the other reads it.
+ */
 export interface Devices {
   /** Oldest first. */
   list(options?: CallOptions): Promise<OwnDevice[]>;
-  /** Ends another device's session: it gets nothing that is sent from now on. For this device, see `signOut`. */
+  /**
+   * The code by which another device lets this one in, to be shown as QR or text. Whoever reads it can let the device
+   * in, but not read messages. An `identity` event `linked` tells when that is done. Throws `ALREADY_LINKED`.
+   *
+   * @example
+   * ```ts
+   * const code = await newClient.devices.link();
+   * await oldClient.devices.approve(code);
+   * ```
+   */
+  link(): Promise<string>;
+  /**
+   * Lets in the device whose code was read. Throws `LINK_REFUSED` with a reason, `CANNOT_SIGN` where this device may
+   * not approve, `DEVICE_NOT_LINKED` where it waits itself. Gives the device's id.
+   */
+  approve(code: string, options?: ApproveOptions): Promise<DeviceId>;
+  /**
+   * Takes another device out of the signed list, and ends its session: it gets nothing that is sent from now on. A
+   * stolen device that could sign knows the identity key: then also `client.identity.reset`. For this device, see `signOut`.
+   */
   remove(deviceId: string, options?: CallOptions): Promise<void>;
 }
 
 export function createDevices(getSession: GetSession): Devices {
   return {
     async list({ signal } = {}) {
-      const { api, me } = (await getSession()).session;
-      const devices = await api.call((server, options) => server.keys.listMine.query({}, options), signal);
-      return devices.map(({ deviceId, deviceName, createdAt }) => ({
+      const { identities, me } = (await getSession()).session;
+      const lookup = await identities.lookUp(me.userId, signal);
+      const trust = await identities.judge(me.userId, lookup);
+      return lookup.devices.map(({ deviceId, deviceName, createdAt }) => ({
         deviceId,
         deviceName,
         createdAt,
         isThisDevice: deviceId === me.deviceId,
+        isListed: trust.kind === "listed" && trust.diks.has(deviceId),
       }));
     },
-    async remove(deviceId, { signal } = {}) {
-      const { api, directory, me } = (await getSession()).session;
-      await api.call((server, options) => server.keys.remove.mutate({ deviceId }, options), signal);
-      directory.forget(me.userId);
+    async link() {
+      return makeLinkCode((await getSession()).session);
+    },
+    async approve(code, { signal, maySign = true } = {}) {
+      return approveDevice((await getSession()).session, code, { maySign, signal });
+    },
+    async remove(id, { signal } = {}) {
+      const deviceId = deviceIdSchema.safeParse(id);
+      if (!deviceId.success) throw invalidInput("deviceId", deviceId.error);
+      const { session } = await getSession();
+      await signOff(session, deviceId.data, signal);
+      await session.api.call(
+        (server, options) => server.keys.remove.mutate({ deviceId: deviceId.data }, options),
+        signal,
+      );
+      session.directory.forget(session.me.userId);
     },
   };
 }

@@ -1,4 +1,5 @@
-import { type ErrorCode, type ErrorDetails, errorDefinition, isErrorCode } from "@sotto/schema";
+import { type ErrorCode, type ErrorDetails, type UserId, errorDefinition, isErrorCode } from "@sotto/schema";
+import type { LinkRefusal } from "./identity/link-code.ts";
 import type { UnreachableDevice } from "./crypto/wrap-for-devices.ts";
 
 /** When the same call may succeed: `later` by itself, `after_change` once something else was done. */
@@ -24,6 +25,11 @@ const clientErrors = {
     retry: "after_change",
   },
   NOT_YOUR_MESSAGE: { message: "Only its author edits or deletes a message", retry: "never" },
+  IDENTITY_CHANGED: { message: "The user has another identity key: confirm it first", retry: "after_change" },
+  DEVICE_NOT_LINKED: { message: "Another device has to approve this one", retry: "after_change" },
+  ALREADY_LINKED: { message: "This device is linked", retry: "never" },
+  CANNOT_SIGN: { message: "This device may not sign device lists", retry: "after_change" },
+  LINK_REFUSED: { message: "The link code is not good", retry: "after_change" },
   INVALID_INPUT: { message: "Invalid input", retry: "never" },
   BUSY: { message: "The messages are already being read", retry: "after_change" },
   STORE_LOCKED: { message: "The store is open in another client", retry: "after_change" },
@@ -49,9 +55,13 @@ export type SottoErrorDetails<Code extends SottoErrorCode> = Code extends
     ? { field: string }
     : Code extends "TOO_MANY_DEVICES"
       ? { devices: number; max: number }
-      : Code extends ErrorCode
-        ? ErrorDetails<Code>
-        : undefined;
+      : Code extends "IDENTITY_CHANGED"
+        ? { userId: UserId }
+        : Code extends "LINK_REFUSED"
+          ? { reason: LinkRefusal }
+          : Code extends ErrorCode
+            ? ErrorDetails<Code>
+            : undefined;
 
 /** A {@link SottoError} of any code: after a check of `code`, `details` has that code's type. */
 export type AnySottoError = { [Code in SottoErrorCode]: SottoError<Code> }[SottoErrorCode];

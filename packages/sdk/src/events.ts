@@ -8,6 +8,7 @@ import type {
   MessageId,
   UserId,
 } from "@sotto/schema";
+import type { DeviceListRefusal } from "./crypto/device-list.ts";
 import type { AnySottoError } from "./errors.ts";
 import type { SentMessage } from "./messages/sent-message.ts";
 import type { Message } from "./timeline/message.ts";
@@ -89,6 +90,24 @@ export type OutboxEvent = {
   | { state: "failed"; error: AnySottoError }
 );
 
+/** What was found, or changed, about who is who. Told once in a client's life, except for one's own device. */
+export type IdentityEvent =
+  /**
+   * The user goes on with another identity key: a new telephone without the old one, or somebody else. `isBlocked`:
+   * nothing is sealed to them before `client.identity.confirm`. One's own: another device, or somebody, has reset it.
+   */
+  | { type: "identity_changed"; userId: UserId; isBlocked: boolean; version: number }
+  /** The server names a device that the user has not signed for. It gets nothing. One's own: it waits for approval. */
+  | { type: "device_not_listed"; userId: UserId; deviceId: DeviceId }
+  /** The server gives a device list that cannot be; the one that was accepted before stays in force. */
+  | { type: "list_refused"; userId: UserId; reason: DeviceListRefusal }
+  /** The server had lost this device's keys, or gave others for them. They are published again. */
+  | { type: "keys_republished"; reason: "missing" | "replaced" }
+  /** The server had lost device lists of one's own. They are published again. */
+  | { type: "list_republished"; fromVersion: number }
+  /** Whether the user's list names this device. */
+  | { type: "linked" | "not_linked" };
+
 /** What `client.on` can listen for. Events are hints, told once and not stored: only messages are kept. */
 export interface ClientEvents {
   status: ClientStatus;
@@ -105,4 +124,5 @@ export interface ClientEvents {
   messageChanged: Message;
   /** A conversation is new, or its newest message, its name or its unread count is. */
   conversation: ConversationSummary;
+  identity: IdentityEvent;
 }

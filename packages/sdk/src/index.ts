@@ -31,6 +31,7 @@ export type { Conversations } from "./conversations.ts";
 export type { FilePayload, MessageRef, TextPayload, UnknownPayload } from "./crypto/payload.ts";
 export type { EnvelopeErrorCode } from "./crypto/errors.ts";
 export type { KemName } from "./crypto/kems.ts";
+export type { DeviceListRefusal } from "./crypto/device-list.ts";
 export type { PublicKeyRefusal } from "./crypto/key-bundle.ts";
 export type { PqPolicy, UnreachableDevice, UnreachableReason } from "./crypto/wrap-for-devices.ts";
 export type { Devices, OwnDevice } from "./devices.ts";
@@ -46,6 +47,7 @@ export type {
   ClientEvents,
   ClientStatus,
   DeviceListChange,
+  IdentityEvent,
   OutboxEvent,
   Receipt,
   Resync,
@@ -54,6 +56,11 @@ export type {
 } from "./events.ts";
 export type { Group, Groups, InviteOptions } from "./groups.ts";
 export type { Me, SignInInput } from "./identity/account.ts";
+export type { IdentityChangePolicy } from "./identity/identities.ts";
+export type { LinkRefusal } from "./identity/link-code.ts";
+export type { LinkState } from "./identity/own-identity.ts";
+export type { ContactIdentity, IdentityApi } from "./identity.ts";
+export type { SafetyNumber } from "./crypto/safety-number.ts";
 export type { SendOptions } from "./messages/outbox.ts";
 export type {
   DeletionMessage,

@@ -4,6 +4,8 @@ import type { Emitter } from "./emitter.ts";
 import type { ClientEvents } from "./events.ts";
 import type { Account, Me } from "./identity/account.ts";
 import type { Directory } from "./identity/directory.ts";
+import type { Identities } from "./identity/identities.ts";
+import type { OwnIdentity } from "./identity/own-identity.ts";
 import type { Store } from "./storage/store.ts";
 import type { Turns } from "./turns.ts";
 
@@ -18,6 +20,8 @@ export interface Session {
   /** Whoever reads the store to change what was read takes a turn, with the commit in it. No network in a turn. */
   turns: Turns;
   directory: Directory;
+  identities: Identities;
+  identity: OwnIdentity;
   events: Emitter<ClientEvents>;
   pq: PqPolicy;
   /** ms since the epoch */

@@ -42,6 +42,8 @@ const publish = ({ token }: { token: string }, list: unknown, more: object = {})
   rest(url, "POST /device_lists", { token, body: { list, ...more } });
 const get = ({ token }: { token: string }, id: string, since?: number): Promise<RestAnswer> =>
   rest(url, `GET /device_lists/${id}${since === undefined ? "" : `?since_version=${since}`}`, { token });
+const query = ({ token }: { token: string }, users: unknown): Promise<RestAnswer> =>
+  rest(url, "POST /device_lists/query", { token, body: { users } });
 const handoverOf = ({ token }: { token: string }) => rest(url, "GET /device_lists/me/handover", { token });
 
 const conflict = (current_version: number) => ({
@@ -204,6 +206,44 @@ describe("GET /device_lists/{user_id}", () => {
   ])("calls %s%s malformed", async (id, query, places) => {
     const { token } = await newPerson(url);
     expect(placesOf(await rest(url, `GET /device_lists/${id}${query}`, { token }))).toEqual(places);
+  });
+});
+
+describe("POST /device_lists/query", () => {
+  test("gives the lists and devices of several, each once, at most four lists of each", async () => {
+    const [ada, bob, none] = [await newPerson(url), await newPerson(url), await newPerson(url)];
+    const [lists, [only = ""]] = [await publishChain(ada, 6), await publishChain(bob, 1)];
+    const answer = await query(none, [
+      { user_id: bob.id },
+      { user_id: ada.id, since_version: 1 },
+      { user_id: none.id, since_version: 3 },
+      { user_id: unknownId },
+      { user_id: bob.id, since_version: 0 },
+    ]);
+    const devices = [expect.objectContaining({ public_key: "key-of-phone" })];
+    expect(answer.body).toEqual({
+      users: [
+        { user_id: bob.id, current_version: 1, lists: [{ version: 1, list: only }], devices },
+        {
+          user_id: ada.id,
+          current_version: 6,
+          lists: [2, 3, 4, 5].map((version) => ({ version, list: lists[version - 1] })),
+          devices,
+        },
+        { user_id: none.id, current_version: 0, lists: [], devices },
+        { user_id: unknownId, current_version: 0, lists: [], devices: [] },
+      ],
+    });
+  });
+
+  test.each([
+    [[], ["body.users"]],
+    [[{}], ["body.users.0.user_id"]],
+    [[{ user_id: "x" }], ["body.users.0.user_id"]],
+    [[{ user_id: unknownId, since_version: -1 }], ["body.users.0.since_version"]],
+    [Array.from({ length: 201 }, () => ({ user_id: unknownId })), ["body.users"]],
+  ])("calls %j malformed", async (users, places) => {
+    expect(placesOf(await query(await newPerson(url), users))).toEqual(places);
   });
 });
 

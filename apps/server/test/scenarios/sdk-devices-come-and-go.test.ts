@@ -47,6 +47,7 @@ test("a removed device stops, and gets nothing more", async () => {
 
   // The same person may sign in again, with the same device; what was queued goes out.
   await bobPhone.signIn();
+  await bobPhone.getApproved();
   await bobPhone.start();
   await alice.untilReceived(1);
   expect(alice.texts).toEqual(["x"]);

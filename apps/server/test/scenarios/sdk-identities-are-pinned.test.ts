@@ -29,8 +29,16 @@ test("another identity key under a known device's name is refused, and told", as
   await bob.untilReceived(2);
   expect(bob.received).toMatchObject([{ text: "1" }, { kind: "unreadable", reason: "not_addressed" }]);
 
+  // Bob's device finds out at its next look, and publishes its own key again.
+  const healed = bob.event("identity", ({ type }) => type === "keys_republished");
   await bob.client.devices.remove(bobPhone.me.deviceId);
-  await expect(alice.to(bob).send("3")).rejects.toMatchObject({
+  expect(await healed).toEqual({ type: "keys_republished", reason: "replaced" });
+  expect(await alice.to(bob).send("3")).toMatchObject({ unreachable: [] });
+  await bob.untilReceived(3);
+
+  await bob.client.stop();
+  expect(await rest(url, "POST /keys/publish", { token, body })).toMatchObject({ status: 200 });
+  await expect(alice.to(bob).send("4")).rejects.toMatchObject({
     code: "NO_USABLE_KEYS",
     details: { unreachable: [{ userId, deviceId, reason: "identity_changed" }] },
   });

@@ -1,4 +1,5 @@
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
+import { encodeBase64url, encodeCbor, uuidToBytes } from "@sotto/schema";
 import { memoryStore } from "@sotto/sdk";
 import { exportDeviceKeys, generateDeviceKeys, importDeviceKeys, makePublicKey } from "@sotto/sdk/sealed";
 import { expect, test } from "vitest";
@@ -9,7 +10,7 @@ import { startTestServer } from "../test-server.ts";
 const x25519 = 0x0020;
 
 /** Publishes a device of a version that did not know X-Wing yet. */
-async function addOldDevice(url: string, phone: string) {
+async function addOldDevice(url: string, { client, phone }: TestUser) {
   const { id: userId, token } = await signIn(url, phone);
   const deviceId = randomUUID();
   const keys = await generateDeviceKeys({ userId, deviceId, now: Date.now(), extractable: true });
@@ -17,6 +18,11 @@ async function addOldDevice(url: string, phone: string) {
   const public_key = await makePublicKey({ ...keys, hpkeKeys }, Date.now());
   const body = { device_id: deviceId, public_key };
   expect(await rest(url, "POST /keys/publish", { token, body })).toMatchObject({ status: 200 });
+  const dikHash = createHash("sha256")
+    .update(keys.dik?.publicKeyBytes ?? "")
+    .digest();
+  const items = ["link/v1", uuidToBytes(userId), deviceId, new Uint8Array(dikHash), new Uint8Array(32)];
+  await client.devices.approve(`sotto-link:1.${encodeBase64url(encodeCbor(items))}`);
   return { userId, deviceId };
 }
 
@@ -40,7 +46,7 @@ test("one device without X-Wing: prefer seals with X25519 and says so, require l
   await using alice = await TestUser.open({ url });
   await using strict = await TestUser.open({ url, pq: "require" });
   await using bob = await TestUser.open({ url });
-  const old = await addOldDevice(url, bob.phone);
+  const old = await addOldDevice(url, bob);
 
   expect(await alice.to(bob).send("1")).toMatchObject({ kem: "x25519", unreachable: [] });
   expect(await strict.to(bob).send("2")).toMatchObject({
@@ -61,6 +67,7 @@ test("one device without X-Wing: prefer seals with X25519 and says so, require l
     details: { unreachable: [{ ...old, reason: "no_post_quantum_key" }] },
   });
   await using newPhone = await TestUser.open({ url, phone: bob.phone });
+  await newPhone.client.identity.reset();
   expect(await toBob.send("3", { clientMessageId })).toMatchObject({ kem: "x-wing" });
   await newPhone.untilReceived(1);
   expect(newPhone.received).toMatchObject([{ text: "3", kem: "x-wing" }]);

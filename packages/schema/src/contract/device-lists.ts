@@ -20,6 +20,16 @@ export const deviceListsProcedures = {
     rest: { method: "GET", path: "/device_lists/{user_id}" },
     errors: [],
   },
+  getMany: {
+    kind: "mutation",
+    access: "user",
+    limit: "general",
+    summary:
+      "The same of up to 200 users; whoever shares no conversation with me counts as a key look-up of its own",
+    ...deviceLists.getMany,
+    rest: { method: "POST", path: "/device_lists/query" },
+    errors: [],
+  },
   getHandover: {
     kind: "query",
     access: "device",

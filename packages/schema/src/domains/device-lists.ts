@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { deviceListLimits } from "../device-list.ts";
 import { deviceId, text, userId } from "../primitives.ts";
-import { device } from "./keys.ts";
+import { device, maxQueriedUsers } from "./keys.ts";
 
 /** Most lists in one answer; `currentVersion` tells whether there are more. */
 export const maxListsPerPage = 32;
@@ -21,19 +21,29 @@ export const publish = {
   output: z.object({ version }),
 };
 
-export const get = {
-  input: z.object({
-    userId,
-    /** Lists above this version, oldest first; without it the newest one alone. */
-    sinceVersion: version.max(2 ** 31 - 1).optional(),
-  }),
-  output: z.object({
-    /** 0: the user has signed none. */
-    currentVersion: version,
-    lists: z.array(z.object({ version, list: z.string() })),
-    /** The published devices at the same moment, oldest first. */
-    devices: z.array(device),
-  }),
+const asked = z.object({
+  userId,
+  /** Lists above this version, oldest first; without it the newest one alone. */
+  sinceVersion: version.max(2 ** 31 - 1).optional(),
+});
+const known = z.object({
+  /** 0: the user has signed none. */
+  currentVersion: version,
+  lists: z.array(z.object({ version, list: z.string() })),
+  /** The published devices at the same moment, oldest first. */
+  devices: z.array(device),
+});
+export type KnownDevices = z.output<typeof known>;
+
+export const get = { input: asked, output: known };
+
+/** Most lists of one user where several are asked for: what is missing `get` gives. */
+export const maxListsOfEach = 4;
+
+export const getMany = {
+  input: z.object({ users: z.array(asked).min(1).max(maxQueriedUsers) }),
+  /** In the order in which they were named, each once. */
+  output: z.object({ users: z.array(known.extend({ userId })) }),
 };
 
 export const getHandover = {

@@ -32,7 +32,9 @@ export type PublicKeyRefusal =
   /** Issued in the future. */
   | "not_yet_valid"
   /** Not signed by the pinned identity key: reinstalled, or someone else. */
-  | "identity_changed";
+  | "identity_changed"
+  /** The user's signed device list does not name the device: not approved yet, removed, or nobody's but the server's. */
+  | "not_listed";
 
 export type PublicKeyVerdict =
   | { ok: true; device: VerifiedDevice; /** Every key has run out. */ isExpired: boolean }

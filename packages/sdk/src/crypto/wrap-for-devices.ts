@@ -28,6 +28,8 @@ export interface RecipientDevice extends DeviceAddress {
   publicKey: string;
   /** The device's Ed25519 key from its user's verified device list. */
   pinnedDik?: Bytes | undefined;
+  /** Why it must not be sealed to, whatever its key. */
+  refusal?: PublicKeyRefusal | undefined;
 }
 
 export type UnreachableReason =
@@ -81,10 +83,11 @@ export async function wrapForDevices(
 }
 
 async function judge(
-  { userId, deviceId, publicKey, pinnedDik }: RecipientDevice,
+  { userId, deviceId, publicKey, pinnedDik, refusal }: RecipientDevice,
   now: number,
 ): Promise<Judged> {
   const address = { userId, deviceId };
+  if (refusal) return { address, verdict: { ok: false, reason: refusal } };
   return { address, verdict: await verifyDevicePublicKey(publicKey, { ...address, now, pinnedDik }) };
 }
 

@@ -1,4 +1,4 @@
-import { type DeviceId, type UserId, deviceId, userId } from "@sotto/schema";
+import { type Device, type DeviceId, type UserId, deviceId, userId } from "@sotto/schema";
 import { v7 as uuidv7 } from "uuid";
 import * as z from "zod";
 import type { Api } from "../api/api.ts";
@@ -32,6 +32,8 @@ const accountRecord = defineRecord(
     deviceName: z.string().nullable(),
     /** The server has the present keys under the present token. */
     isPublished: z.boolean(),
+    /** The `public_key` that was published last. */
+    publishedKey: z.string().nullable().default(null),
   }),
 );
 type AccountState = z.output<typeof accountRecord.schema>;
@@ -111,7 +113,14 @@ export class Account {
       (await generateDeviceKeys({ userId: user, deviceId: device, now: this.#now(), extractable }));
     const shownName = deviceName ?? earlier?.state.deviceName ?? null;
     await this.#commit(
-      { userId: user, deviceId: device, token, deviceName: shownName, isPublished: false },
+      {
+        userId: user,
+        deviceId: device,
+        token,
+        deviceName: shownName,
+        isPublished: false,
+        publishedKey: earlier?.state.publishedKey ?? null,
+      },
       keys,
     );
   }
@@ -129,8 +138,22 @@ export class Account {
         (server, options) => server.keys.publish.mutate({ deviceId, publicKey, deviceName }, options),
         signal,
       );
-      await this.#commit({ ...state, isPublished: true }, rotated);
+      await this.#commit({ ...state, isPublished: true, publishedKey: publicKey }, rotated);
     });
+  }
+
+  /** Publishes again when the server has lost this device's keys, or gives others for it; says which. */
+  async healKeys(
+    api: Api,
+    published: readonly Device[],
+    signal?: AbortSignal,
+  ): Promise<"missing" | "replaced" | undefined> {
+    const { state, keys } = this.#require();
+    const found = published.find(({ deviceId }) => deviceId === state.deviceId);
+    if (!state.isPublished || found?.publicKey === state.publishedKey) return undefined;
+    await this.#turns.run(() => this.#commit({ ...state, isPublished: false }, keys));
+    await this.publish(api, signal);
+    return found ? "replaced" : "missing";
   }
 
   /** Removes the device from the server, unless it is gone there already. */

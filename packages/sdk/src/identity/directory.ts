@@ -1,85 +1,104 @@
-import { type Device, type UserId, maxQueriedUsers } from "@sotto/schema";
+import type { Bytes, DeviceId, UserId } from "@sotto/schema";
 import * as z from "zod";
-import type { Api } from "../api/api.ts";
 import { type VerifiedDevice, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
 import type { RecipientDevice } from "../crypto/wrap-for-devices.ts";
+import { equalConstantTime } from "../crypto/primitives.ts";
+import { SottoError } from "../errors.ts";
 import { bytes } from "../storage/bytes.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store } from "../storage/store.ts";
 import type { Me } from "./account.ts";
+import type { Identities, Lookup, Trust } from "./identities.ts";
 
 /** A list that sends are sealed for may be this old: the server refuses one that has changed since. */
 const freshForMs = 60_000;
+/** One with a device that its user has not signed for: the next list may name it. */
+const unsettledForMs = 1_000;
+/** So often a list that is younger is asked for anew, because of a sender that it does not name. */
+const maxHurries = 20;
 /** A sender that a list of this age does not name is unknown. */
 const senderFreshForMs = 2_000;
 
-/** The last key that was accepted from a device, and its identity key as first seen: the pin, never replaced. */
-const deviceRecord = defineRecord("device", z.object({ publicKey: z.string(), dik: bytes.nullable() }));
+/**
+ * The last key that was accepted from a device, and its identity key as first seen: the pin, never replaced. `uik`: the
+ * identity key of its user under which it was listed; null for a user without lists.
+ */
+const deviceRecord = defineRecord(
+  "device",
+  z.object({ publicKey: z.string(), dik: bytes.nullable(), uik: bytes.nullable().default(null) }),
+);
+
+interface Known {
+  at: number;
+  devices: RecipientDevice[];
+  trust: Trust;
+  isSettled: boolean;
+}
 
 interface DirectoryOptions {
   store: Store;
-  api: Api;
+  identities: Identities;
   me: Me;
   now: () => number;
 }
 
-/** Everyone's devices, with each one's identity key pinned at first sight. */
+/** Everyone's devices: those that their users have signed for, or, of users without lists, as pinned at first sight. */
 export class Directory {
   readonly #options: DirectoryOptions;
-  readonly #lists = new Map<string, { at: number; devices: RecipientDevice[] }>();
+  readonly #lists = new Map<string, Known>();
+  /** How often a user was looked up in haste without finding the sender. */
+  readonly #hurries = new Map<string, number>();
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
   }
 
-  /** A user's devices as published; one whose key breaks its pin is refused when it is sealed to. */
-  async list(
-    userId: string,
-    options: { signal?: AbortSignal | undefined; maxAgeMs?: number } = {},
-  ): Promise<RecipientDevice[]> {
-    const { signal, maxAgeMs = freshForMs } = options;
-    const at = this.#options.now();
-    const known = this.#findFresh(userId, at, maxAgeMs);
-    if (known) return known;
-    const { api, me } = this.#options;
-    const published = await api.call(
-      (server, call) =>
-        userId === me.userId
-          ? server.keys.listMine.query({}, call)
-          : server.keys.list.query({ userId }, call),
-      signal,
-    );
-    return this.#keep(userId, published, at);
+  /**
+   * A user's devices as published, to seal to; one that must not be sealed to says why. Throws `IDENTITY_CHANGED`, and
+   * for one's own `DEVICE_NOT_LINKED`.
+   */
+  async list(userId: UserId, options: { signal?: AbortSignal | undefined } = {}): Promise<RecipientDevice[]> {
+    const { devices, trust } = await this.#find(userId, { ...options, maxAgeMs: freshForMs });
+    if (isBlocked(trust)) {
+      throw new SottoError("IDENTITY_CHANGED", { details: { userId } });
+    }
+    const { me } = this.#options;
+    if (userId === me.userId && !isListed(trust, me.deviceId)) throw new SottoError("DEVICE_NOT_LINKED");
+    return devices;
   }
 
-  /** The devices of several users, those of this one too: one call for all whose list is not at hand. */
+  /**
+   * The devices of several users, to seal to: one call for all that are not at hand. Where the identity of one of several
+   * others is not confirmed, that one's devices are refused and the rest is not held up.
+   */
   async listMany(
     userIds: readonly UserId[],
     options: { signal?: AbortSignal | undefined } = {},
   ): Promise<RecipientDevice[]> {
-    const { api, me, now } = this.#options;
+    const { identities, me, now } = this.#options;
     const at = now();
-    const unknown = userIds.filter((id) => id !== me.userId && !this.#findFresh(id, at, freshForMs));
-    for (let from = 0; from < unknown.length && unknown.length > 1; from += maxQueriedUsers) {
-      const asked = unknown.slice(from, from + maxQueriedUsers);
-      const { users } = await api.call(
-        (server, call) => server.keys.listMany.mutate({ userIds: asked }, call),
-        options.signal,
-      );
-      for (const { userId, devices } of users) await this.#keep(userId, devices, at);
+    const others = userIds.filter((id) => id !== me.userId);
+    const unknown = others.filter((id) => !this.#findFresh(id, at, freshForMs));
+    if (unknown.length > 1) {
+      const found = await identities.lookUpMany(unknown, options.signal);
+      for (const [userId, lookup] of found) await this.#keep(userId, lookup, at);
     }
-    return (await Promise.all(userIds.map((id) => this.list(id, options)))).flat();
+    const isGroup = others.length > 1;
+    const lists = await Promise.all(
+      userIds.map(async (id) => {
+        const { devices, trust } = await this.#find(id, { ...options, maxAgeMs: freshForMs });
+        if (!isGroup || !isBlocked(trust)) return this.list(id, options);
+        return devices.map((device) => Object.assign({}, device, { refusal: "identity_changed" as const }));
+      }),
+    );
+    return lists.flat();
   }
 
-  #findFresh(userId: string, at: number, maxAgeMs: number): RecipientDevice[] | undefined {
+  #findFresh(userId: string, at: number, maxAgeMs: number): Known | undefined {
     const cached = this.#lists.get(userId);
-    return cached && at - cached.at < maxAgeMs && at >= cached.at ? cached.devices : undefined;
-  }
-
-  async #keep(userId: string, published: readonly Device[], at: number): Promise<RecipientDevice[]> {
-    const devices = await Promise.all(published.map((device) => this.#judge({ userId, ...device })));
-    this.#lists.set(userId, { at, devices });
-    return devices;
+    const ageMs = cached ? at - cached.at : -1;
+    const mayBeMs = cached?.isSettled === false ? Math.min(maxAgeMs, unsettledForMs) : maxAgeMs;
+    return ageMs >= 0 && ageMs < mayBeMs ? cached : undefined;
   }
 
   /** The next `list` asks the server. */
@@ -92,37 +111,108 @@ export class Directory {
     sender: { userId: UserId; deviceId: string },
     options: { signal: AbortSignal; isFresh?: boolean },
   ): Promise<VerifiedDevice | undefined> {
+    const { signal } = options;
     const known = options.isFresh ? undefined : await this.#verifyKnown(sender);
     if (known) return known;
-    await this.list(sender.userId, { signal: options.signal, maxAgeMs: senderFreshForMs });
-    return this.#verifyKnown(sender);
+    const { at } = await this.#find(sender.userId, { signal, maxAgeMs: senderFreshForMs });
+    const found = await this.#verifyKnown(sender);
+    // Its user may have signed for it in the meantime: what is refused now stays refused.
+    if (found || at === this.#options.now() || !this.#mayHurry(sender.userId)) return found;
+    await this.#find(sender.userId, { signal, maxAgeMs: 0 });
+    const late = await this.#verifyKnown(sender);
+    if (late) this.#hurries.delete(sender.userId);
+    return late;
+  }
+
+  /** Whoever writes from devices that nobody signs for must not use up the look-ups. */
+  #mayHurry(userId: string): boolean {
+    const times = (this.#hurries.get(userId) ?? 0) + 1;
+    this.#hurries.set(userId, times);
+    return times <= maxHurries;
+  }
+
+  async #find(
+    userId: UserId,
+    { signal, maxAgeMs }: { signal?: AbortSignal | undefined; maxAgeMs: number },
+  ): Promise<Known> {
+    const { identities, now } = this.#options;
+    const at = now();
+    const fresh = this.#findFresh(userId, at, maxAgeMs);
+    if (fresh) return fresh;
+    const cached = this.#lists.get(userId);
+    try {
+      return await this.#keep(userId, await identities.lookUp(userId, signal), at);
+    } catch (error) {
+      // Somebody who leaves a device unsigned must not use up the look-ups: the server refuses a list that is stale.
+      if (cached && error instanceof SottoError && error.code === "RATE_LIMITED") return cached;
+      throw error;
+    }
+  }
+
+  async #keep(userId: UserId, lookup: Lookup, at: number): Promise<Known> {
+    const { identities } = this.#options;
+    const trust = await identities.judge(userId, lookup);
+    const devices = await Promise.all(
+      lookup.devices.map((device) => this.#judge({ userId, ...device }, trust)),
+    );
+    const unlisted = devices.filter(({ refusal }) => refusal === "not_listed");
+    for (const { deviceId } of unlisted) {
+      identities.tellOnce({ type: "device_not_listed", userId, deviceId });
+    }
+    const known = { at, devices, trust, isSettled: unlisted.length === 0 };
+    this.#lists.set(userId, known);
+    return known;
   }
 
   /** By what was accepted before: a removed device's last messages stay readable. */
-  async #verifyKnown(sender: { userId: string; deviceId: string }): Promise<VerifiedDevice | undefined> {
+  async #verifyKnown(sender: { userId: UserId; deviceId: string }): Promise<VerifiedDevice | undefined> {
     const { userId, deviceId } = sender;
-    const known = await deviceRecord.get(this.#options.store, userId, deviceId);
+    const { store, identities, now } = this.#options;
+    const known = await deviceRecord.get(store, userId, deviceId);
     if (!known) return undefined;
-    const verdict = await verifyDevicePublicKey(known.publicKey, {
-      userId,
-      deviceId,
-      now: this.#options.now(),
-      pinnedDik: known.dik ?? undefined,
-    });
+    const pin = await identities.pins.get(userId);
+    // Seen before its user signed lists, or under an identity that the user has given up.
+    if (pin && !(known.uik && equalConstantTime(known.uik, pin.uik))) return undefined;
+    const pinnedDik = known.dik ?? undefined;
+    const verdict = await verifyDevicePublicKey(known.publicKey, { userId, deviceId, now: now(), pinnedDik });
     return verdict.ok ? verdict.device : undefined;
   }
 
-  async #judge(device: RecipientDevice): Promise<RecipientDevice> {
+  async #judge(
+    device: { userId: UserId; deviceId: DeviceId; publicKey: string },
+    trust: Trust,
+  ): Promise<ListedRecipient> {
     const { userId, deviceId, publicKey } = device;
     const { store, now } = this.#options;
+    const recipient = { userId, deviceId, publicKey };
+    if (!isListed(trust, deviceId)) return { ...recipient, refusal: "not_listed" };
     const known = await deviceRecord.get(store, userId, deviceId);
-    const pinnedDik = known?.dik ?? undefined;
-    const verdict = await verifyDevicePublicKey(publicKey, { userId, deviceId, now: now(), pinnedDik });
-    if (!verdict.ok) return { userId, deviceId, publicKey, pinnedDik };
-    const dik = verdict.device.kind === "bundle" ? verdict.device.dik : null;
-    if (known?.publicKey !== publicKey) {
-      await store.commit([deviceRecord.put([userId, deviceId], { publicKey, dik })]);
+    const listedDik = trust.kind === "listed" ? trust.diks.get(deviceId) : undefined;
+    const seenDik = known?.dik ?? undefined;
+    if (listedDik && seenDik && !equalConstantTime(listedDik, seenDik)) {
+      return { ...recipient, refusal: "identity_changed" };
     }
-    return { userId, deviceId, publicKey, pinnedDik: dik ?? undefined };
+    const pinnedDik = listedDik ?? seenDik;
+    const verdict = await verifyDevicePublicKey(publicKey, { userId, deviceId, now: now(), pinnedDik });
+    if (!verdict.ok) return { ...recipient, pinnedDik };
+    const dik = verdict.device.kind === "bundle" ? verdict.device.dik : null;
+    const uik = trust.kind === "listed" ? trust.uik : null;
+    const isKnown = known?.publicKey === publicKey && isSame(known.uik, uik);
+    if (!isKnown) await store.commit([deviceRecord.put([userId, deviceId], { publicKey, dik, uik })]);
+    return { ...recipient, pinnedDik: dik ?? undefined };
   }
+}
+
+type ListedRecipient = RecipientDevice & { deviceId: DeviceId };
+
+function isBlocked(trust: Trust): boolean {
+  return trust.kind === "listed" && trust.isBlocked;
+}
+
+function isListed(trust: Trust, deviceId: string): boolean {
+  return trust.kind === "unsigned" || (trust.kind === "listed" && trust.diks.has(deviceId));
+}
+
+function isSame(a: Bytes | null, b: Bytes | null): boolean {
+  return a === null || b === null ? a === b : equalConstantTime(a, b);
 }

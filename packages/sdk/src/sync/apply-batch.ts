@@ -153,7 +153,7 @@ function isOwnSession(token: string | undefined, sessionId: string): boolean {
   return token !== undefined && readToken(token).sessionId === sessionId;
 }
 
-function tell({ events, directory, account, me }: Session, event: Event): void {
+function tell({ events, directory, identity, account, me }: Session, event: Event): void {
   switch (event.type) {
     case "message.created":
       return;
@@ -168,7 +168,8 @@ function tell({ events, directory, account, me }: Session, event: Event): void {
       events.emit("deviceList", { change: event.change, deviceId: event.deviceId });
       return;
     case "device_list.signed":
-      directory.forget(me.userId);
+      // A failure is made good at the next connection.
+      identity.check().catch(() => {});
       return;
     case "session.opened":
       if (!isOwnSession(account.token, event.sessionId)) events.emit("sessionOpened", { at: event.at });

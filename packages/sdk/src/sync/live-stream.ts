@@ -4,6 +4,7 @@ import { type Stream, type StreamEnd, openStream } from "../api/stream.ts";
 import { toSottoError } from "../api/to-sotto-error.ts";
 import { type AnySottoError, SottoError, isAuthError, makeError } from "../errors.ts";
 import type { ClientStatus } from "../events.ts";
+import type { OwnIdentity } from "../identity/own-identity.ts";
 import type { Inbox } from "../messages/inbox.ts";
 import type { Session } from "../session.ts";
 import { applyBatch, loadPositions } from "./apply-batch.ts";
@@ -109,9 +110,10 @@ export class LiveStream {
   }
 
   async #connect(signal: AbortSignal): Promise<StreamEnd> {
-    const { account, api, url } = this.#options.session;
+    const { account, api, identity, url } = this.#options.session;
     try {
       await account.publish(api, signal);
+      await checkIdentity(identity, signal);
     } catch (error) {
       return { error: toSottoError(error, signal) };
     }
@@ -219,4 +221,13 @@ export class LiveStream {
 
 function asStoreError(error: unknown): AnySottoError {
   return error instanceof SottoError ? error : makeError("STORE_FAILED", { cause: error });
+}
+
+/** Somebody who is cut off again and again must not be kept away by the limit of look-ups. */
+async function checkIdentity(identity: OwnIdentity, signal: AbortSignal): Promise<void> {
+  try {
+    await identity.check(signal);
+  } catch (error) {
+    if (!(error instanceof SottoError) || error.code !== "RATE_LIMITED") throw error;
+  }
 }

@@ -1,4 +1,5 @@
 import type { DeviceId, UserId } from "@sotto/schema";
+import { sql } from "kysely";
 import type { Db, Tx } from "../../db/db.ts";
 
 const columns = ["version", "list", "hash"] as const;
@@ -22,14 +23,39 @@ export function findList(db: Db | Tx, userId: UserId, version: number) {
     .executeTakeFirst();
 }
 
-export function listAbove(db: Db | Tx, userId: UserId, page: { sinceVersion: number; limit: number }) {
-  return db
+export async function listNewestVersions(db: Db | Tx, userIds: UserId[]): Promise<Map<UserId, number>> {
+  const rows = await db
     .selectFrom("device_lists")
-    .select(columns)
-    .where("user_id", "=", userId)
-    .where("version", ">", page.sinceVersion)
-    .orderBy("version")
-    .limit(page.limit)
+    .select(["user_id", (select) => select.fn.max("version").as("newest")])
+    .where("user_id", "=", (by) => by.fn.any(by.val(userIds)))
+    .groupBy("user_id")
+    .execute();
+  return new Map(rows.map((row) => [row.user_id, row.newest]));
+}
+
+/** The lists of each user above a version, oldest first. */
+export function listAbove(db: Db | Tx, sinces: Map<UserId, number>, limitOfEach: number) {
+  return db
+    .selectFrom(
+      sql<{ user_id: UserId; since: number }>`unnest(${[...sinces.keys()]}::uuid[], ${[
+        ...sinces.values(),
+      ]}::int[])`.as<"asked">(sql`asked (user_id, since)`),
+    )
+    .innerJoinLateral(
+      (lateral) =>
+        lateral
+          .selectFrom("device_lists")
+          .select(["version", "list"])
+          .whereRef("device_lists.user_id", "=", "asked.user_id")
+          .whereRef("version", ">", "asked.since")
+          .orderBy("version")
+          .limit(limitOfEach)
+          .as("found"),
+      (join) => join.onTrue(),
+    )
+    .select(["asked.user_id", "found.version", "found.list"])
+    .orderBy("asked.user_id")
+    .orderBy("found.version")
     .execute();
 }
 

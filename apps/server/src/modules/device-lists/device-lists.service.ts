@@ -1,19 +1,21 @@
 import { createHash } from "node:crypto";
 import {
   encodeBase64url,
+  maxListsOfEach,
   maxListsPerPage,
   parseDeviceList,
   SealedFormatError,
   type DeviceId,
   type DeviceListParts,
+  type KnownDevices,
   type UserId,
 } from "@sotto/schema";
-import type { Tx } from "../../db/db.ts";
+import type { App } from "../../app.ts";
 import { AppError } from "../../errors.ts";
 import type { Call, DeviceCaller } from "../../pipeline/call.ts";
 import { transact } from "../../pipeline/transact.ts";
 import { lockUser } from "../accounts/users.service.ts";
-import { listDevicesOf, requireDeviceOf } from "../devices/devices.service.ts";
+import { countKeyLookups, listDevicesOfEach, requireDeviceOf } from "../devices/devices.service.ts";
 import { appendAccountEntries } from "../logs/logs.service.ts";
 import {
   findHandover,
@@ -21,6 +23,7 @@ import {
   findNewestList,
   insertList,
   listAbove,
+  listNewestVersions,
   upsertHandover,
 } from "./device-lists.queries.ts";
 
@@ -71,20 +74,52 @@ function parseOwnList(list: string, userId: UserId): DeviceListParts {
   return parts;
 }
 
+interface Asked {
+  userId: UserId;
+  sinceVersion?: number | undefined;
+}
+
+export async function getLists({ app }: Call, asked: Asked): Promise<KnownDevices> {
+  const [found] = await readLists(app, [asked], maxListsPerPage);
+  if (!found) throw new Error("Somebody was asked for and is not in the answer");
+  const { userId: _, ...known } = found;
+  return known;
+}
+
+export async function getListsOfMany(call: Call, { users }: { users: Asked[] }) {
+  const distinct = [...new Map(users.map((asked) => [asked.userId, asked])).values()];
+  await countKeyLookups(
+    call,
+    distinct.map(({ userId }) => userId),
+  );
+  return { users: await readLists(call.app, distinct, maxListsOfEach) };
+}
+
 /** Lists and devices of one moment: a device that comes or goes meanwhile must not look like one that nobody signed. */
-export async function getLists(call: Call, asked: { userId: UserId; sinceVersion?: number | undefined }) {
-  const { userId, sinceVersion } = asked;
-  return call.app.db
+function readLists(app: App, asked: Asked[], limitOfEach: number): Promise<(KnownDevices & Asked)[]> {
+  const userIds = asked.map(({ userId }) => userId);
+  return app.db
     .transaction()
     .setIsolationLevel("repeatable read")
     .setAccessMode("read only")
-    .execute(async (tx: Tx) => {
-      const newest = await findNewestList(tx, userId);
-      const currentVersion = newest?.version ?? 0;
-      const since = sinceVersion ?? Math.max(0, currentVersion - 1);
-      const page = await listAbove(tx, userId, { sinceVersion: since, limit: maxListsPerPage });
-      const lists = page.map(({ version, list }) => ({ version, list: encodeBase64url(list) }));
-      return { currentVersion, lists, devices: await listDevicesOf(tx, userId) };
+    .execute(async (tx) => {
+      const newest = await listNewestVersions(tx, userIds);
+      const sinces = new Map(
+        asked.map(({ userId, sinceVersion }): [UserId, number] => [
+          userId,
+          sinceVersion ?? Math.max(0, (newest.get(userId) ?? 0) - 1),
+        ]),
+      );
+      const lists = await listAbove(tx, sinces, limitOfEach);
+      const devices = await listDevicesOfEach(tx, userIds);
+      return userIds.map((userId) => ({
+        userId,
+        currentVersion: newest.get(userId) ?? 0,
+        lists: lists
+          .filter((row) => row.user_id === userId)
+          .map(({ version, list }) => ({ version, list: encodeBase64url(list) })),
+        devices: devices.get(userId) ?? [],
+      }));
     });
 }
 

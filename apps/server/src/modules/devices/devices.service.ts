@@ -74,26 +74,33 @@ export async function listDevicesOf(db: Db | Tx, userId: UserId): Promise<Device
   return (await listDevices(db, userId)).map(toDevice);
 }
 
+/** As `listDevicesOf`, of several users. */
+export async function listDevicesOfEach(db: Db | Tx, userIds: UserId[]): Promise<Map<UserId, Device[]>> {
+  const devices = new Map(userIds.map((userId): [UserId, Device[]] => [userId, []]));
+  for (const row of await listDevicesWithNames(db, userIds)) devices.get(row.user_id)?.push(toDevice(row));
+  return devices;
+}
+
 /**
- * The devices of several users. Whom the caller shares a conversation with is no stranger: sending to a group must not
- * use up the key look-ups. Each of the others counts as one.
+ * Counts look-ups of keys. Whom the caller shares a conversation with is no stranger: sending to a group must not use
+ * up the key look-ups. Each of the others counts as one. Throws `RATE_LIMITED`.
  */
-export async function getDevicesOfMany(
-  call: Call,
-  named: UserId[],
-): Promise<{ users: { userId: UserId; devices: Device[] }[] }> {
-  const { app, caller } = call;
-  const userIds = [...new Set(named)];
+export async function countKeyLookups({ app, caller }: Call, userIds: UserId[]): Promise<void> {
   const known = new Set([caller.userId, ...(await listFellows(app.db, caller.userId, userIds))]);
   const strangers = userIds.filter((userId) => !known.has(userId)).length;
   const retryAfter = strangers > 0 ? await app.limits.consume("keys", caller.userId, strangers) : 0;
   if (retryAfter > 0) throw new AppError("RATE_LIMITED", { retryAfter });
-  const rows = await listDevicesWithNames(app.db, userIds);
-  const users = userIds.map((userId) => ({
-    userId,
-    devices: rows.filter((row) => row.user_id === userId).map(toDevice),
-  }));
-  return { users };
+}
+
+/** The devices of several users. */
+export async function getDevicesOfMany(
+  call: Call,
+  named: UserId[],
+): Promise<{ users: { userId: UserId; devices: Device[] }[] }> {
+  const userIds = [...new Set(named)];
+  await countKeyLookups(call, userIds);
+  const found = await listDevicesOfEach(call.app.db, userIds);
+  return { users: [...found].map(([userId, devices]) => ({ userId, devices })) };
 }
 
 export async function renameDevice(

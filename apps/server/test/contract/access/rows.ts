@@ -116,6 +116,7 @@ const accountRows: Record<string, Row[]> = {
   ],
   "deviceLists.publish": anybody(({ cast }, role) => ({ list: firstListOf(cast[role].id) })),
   "deviceLists.get": anybody(({ cast }) => ({ userId: cast.owner.id, sinceVersion: 0 })),
+  "deviceLists.getMany": anybody(({ cast }) => ({ users: [{ userId: cast.owner.id }] })),
   "deviceLists.getHandover": anybody(),
   "contacts.add": anybody(({ cast }) => ({ phone: cast.other.phone })),
   "contacts.list": anybody(),

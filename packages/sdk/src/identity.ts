@@ -1,0 +1,148 @@
+import { type UserId, userId } from "@sotto/schema";
+import type { GetSession } from "./conversations.ts";
+import { equalConstantTime } from "./crypto/primitives.ts";
+import { type SafetyNumber, computeSafetyNumber } from "./crypto/safety-number.ts";
+import { invalidInput } from "./errors.ts";
+import type { LinkState } from "./identity/own-identity.ts";
+import { ownKeyRecord } from "./identity/own-key.ts";
+import type { IdentityPin } from "./identity/pins.ts";
+import type { Session } from "./session.ts";
+
+interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+/** What is known of who a user is. */
+export interface ContactIdentity {
+  userId: UserId;
+  /**
+   * `signed`: the user's own key says which devices are the user's. `unsigned`: the user has no such key, as with
+   * clients of others; each device is known by itself, on the server's word at first sight.
+   */
+  kind: "signed" | "unsigned";
+  /** The safety number was compared, and the identity key is still that one. */
+  isVerified: boolean;
+  /** `strict`: the user has another identity key, and nothing is sealed to them before `confirm`. */
+  isBlocked: boolean;
+  /** ms since the epoch: when this identity key was first seen here. Null for `unsigned`. */
+  sinceMs: number | null;
+}
+
+/** Who is who: one's own identity key, and those of others. */
+export interface IdentityApi {
+  /** Whether the user's device list names this device; asks the server the first time. `pending`: `client.devices.link` shows how to change that. */
+  state(): Promise<LinkState>;
+  /** Asks the server at once whether this device has been approved. Done by itself at each connection. */
+  check(options?: CallOptions): Promise<LinkState>;
+  /** Asks the server when the user was never met. */
+  of(userId: string, options?: CallOptions): Promise<ContactIdentity>;
+  /**
+   * What to compare with the user outside of Sotto; null where one of the two has no identity key. For a user who is
+   * blocked it is of the new key.
+   *
+   * @example
+   * ```ts
+   * const number = await client.identity.safetyNumber(peerUserId);
+   * console.log(number?.digits.match(/.{5}/g)?.join(" "));
+   * ```
+   */
+  safetyNumber(userId: string, options?: CallOptions): Promise<SafetyNumber | null>;
+  /** Whether a QR code that was scanned from the user's screen is that of {@link safetyNumber}; then the user is verified. */
+  verifyQr(userId: string, qr: string, options?: CallOptions): Promise<boolean>;
+  /** Says that the digits were compared, or takes it back. It ends by itself when the user's identity key changes. */
+  setVerified(userId: string, isVerified: boolean, options?: CallOptions): Promise<void>;
+  /** `strict`: trusts the new identity key of a user who is blocked. */
+  confirm(userId: string): Promise<void>;
+  /**
+   * Makes a new identity key, with this device alone. For when no other device can approve this one, there is no backup,
+   * or a device that could sign was stolen. Everyone who knows the old key is warned.
+   */
+  reset(options?: CallOptions): Promise<void>;
+}
+
+function parseUser(id: string): UserId {
+  const parsed = userId.safeParse(id);
+  if (!parsed.success) throw invalidInput("userId", parsed.error);
+  return parsed.data;
+}
+
+/** Undefined: a user without an identity key. */
+async function findPin(
+  { identities }: Session,
+  user: UserId,
+  signal?: AbortSignal,
+): Promise<IdentityPin | undefined> {
+  const known = await identities.pins.get(user);
+  if (known) return known;
+  await identities.judge(user, await identities.lookUp(user, signal));
+  return identities.pins.get(user);
+}
+
+/** The key that the user has now, confirmed or not. */
+const presentUik = ({ uik, unconfirmed }: IdentityPin) => unconfirmed?.uik ?? uik;
+
+async function numberOf(session: Session, user: UserId, signal?: AbortSignal): Promise<SafetyNumber | null> {
+  const [pin, own] = [await findPin(session, user, signal), await ownKeyRecord.get(session.store)];
+  if (!pin || !own) return null;
+  return computeSafetyNumber(
+    { userId: session.me.userId, uik: own.uik },
+    { userId: user, uik: presentUik(pin) },
+  );
+}
+
+async function markVerified(session: Session, user: UserId, isVerified: boolean): Promise<void> {
+  const pin = await session.identities.pins.get(user);
+  if (!pin) return;
+  await session.identities.pins.put(user, { ...pin, verifiedUik: isVerified ? presentUik(pin) : null });
+}
+
+/** `client.identity` */
+export function createIdentity(getSession: GetSession): IdentityApi {
+  return {
+    state: async () => (await getSession()).session.identity.ready(),
+    async check({ signal } = {}) {
+      const { identity } = (await getSession()).session;
+      await identity.check(signal);
+      return identity.state;
+    },
+    async of(id, { signal } = {}) {
+      const user = parseUser(id);
+      const pin = await findPin((await getSession()).session, user, signal);
+      return {
+        userId: user,
+        kind: pin ? "signed" : "unsigned",
+        isVerified: !!pin?.verifiedUik && equalConstantTime(pin.verifiedUik, presentUik(pin)),
+        isBlocked: !!pin?.unconfirmed,
+        sinceMs: pin?.sinceMs ?? null,
+      };
+    },
+    async safetyNumber(id, { signal } = {}) {
+      const user = parseUser(id);
+      return numberOf((await getSession()).session, user, signal);
+    },
+    async verifyQr(id, qr, { signal } = {}) {
+      const user = parseUser(id);
+      const { session } = await getSession();
+      const number = await numberOf(session, user, signal);
+      if (number?.qr !== qr.trim()) return false;
+      await markVerified(session, user, true);
+      return true;
+    },
+    async setVerified(id, isVerified, { signal } = {}) {
+      const user = parseUser(id);
+      const { session } = await getSession();
+      await findPin(session, user, signal);
+      await markVerified(session, user, isVerified);
+    },
+    async confirm(id) {
+      const user = parseUser(id);
+      const { session } = await getSession();
+      await session.identities.confirm(user);
+      session.directory.forget(user);
+    },
+    async reset({ signal } = {}) {
+      const { session } = await getSession();
+      await session.identity.reset(signal);
+    },
+  };
+}

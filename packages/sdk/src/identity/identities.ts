@@ -1,0 +1,206 @@
+import { type Bytes, type Device, type UserId, maxQueriedUsers, parseDeviceList } from "@sotto/schema";
+import type { Api } from "../api/api.ts";
+import {
+  type ChainVerdict,
+  type DeviceListRefusal,
+  type SignedList,
+  judgeChain,
+} from "../crypto/device-list.ts";
+import { equalConstantTime } from "../crypto/primitives.ts";
+import type { Emitter } from "../emitter.ts";
+import type { ClientEvents } from "../events.ts";
+import type { Store } from "../storage/store.ts";
+import type { Me } from "./account.ts";
+import { ownKeyRecord } from "./own-key.ts";
+import { type AcceptedList, type IdentityPin, Pins } from "./pins.ts";
+
+/** What happens when a user goes on with another identity key: `tofu` takes it and warns, `strict` seals nothing until it is confirmed. */
+export type IdentityChangePolicy = "tofu" | "strict";
+
+/** Most lists that one look-up follows: the chain grows by one with each change of a device. */
+const maxChainLength = 2_048;
+
+/** What the server says of a user at one moment. */
+export interface Lookup {
+  currentVersion: number;
+  lists: string[];
+  devices: Device[];
+}
+
+/** Which devices of a user may be trusted. */
+export type Trust =
+  /** The user has signed no list: each device is pinned by itself. */
+  | { kind: "unsigned" }
+  /** The devices of the newest list that was accepted, each with its identity key. */
+  | { kind: "listed"; diks: ReadonlyMap<string, Bytes>; uik: Bytes; isBlocked: boolean }
+  /** There are lists, and none that can be accepted. */
+  | { kind: "untrusted" };
+
+interface IdentitiesOptions {
+  store: Store;
+  api: Api;
+  me: Me;
+  now: () => number;
+  events: Emitter<ClientEvents>;
+  policy: IdentityChangePolicy;
+}
+
+/** Everyone's chains of signed device lists: asked for, judged against what was accepted before, and pinned. */
+export class Identities {
+  readonly pins: Pins;
+  readonly #options: IdentitiesOptions;
+  readonly #told = new Set<string>();
+
+  constructor(options: IdentitiesOptions) {
+    this.#options = options;
+    this.pins = new Pins(options.store);
+  }
+
+  /** The lists from the pinned one on, or the newest alone, with the published devices. */
+  async lookUp(userId: UserId, signal?: AbortSignal): Promise<Lookup> {
+    const lists: string[] = [];
+    for (let since = await this.#since(userId); ;) {
+      const sinceVersion = since;
+      const {
+        lists: page,
+        currentVersion,
+        devices,
+      } = await this.#options.api.call(
+        (server, options) => server.deviceLists.get.query({ userId, sinceVersion }, options),
+        signal,
+      );
+      lists.push(...page.map(({ list }) => list));
+      const isWhole = isUpTo(currentVersion, page) || since === undefined;
+      if (isWhole || lists.length > maxChainLength) return { currentVersion, lists, devices };
+      since = page.at(-1)?.version;
+    }
+  }
+
+  /** As `lookUp`, of several at once; those whose chain is too long for that are left out. */
+  async lookUpMany(userIds: readonly UserId[], signal?: AbortSignal): Promise<Map<UserId, Lookup>> {
+    const found = new Map<UserId, Lookup>();
+    for (let from = 0; from < userIds.length; from += maxQueriedUsers) {
+      const asked = await Promise.all(
+        userIds
+          .slice(from, from + maxQueriedUsers)
+          .map(async (userId) => ({ userId, sinceVersion: await this.#since(userId) })),
+      );
+      const { users } = await this.#options.api.call(
+        (server, options) => server.deviceLists.getMany.mutate({ users: asked }, options),
+        signal,
+      );
+      for (const { userId, currentVersion, lists: page, devices } of users) {
+        const lists = page.map(({ list }) => list);
+        if (isUpTo(currentVersion, page)) found.set(userId, { currentVersion, lists, devices });
+      }
+    }
+    return found;
+  }
+
+  /** The pinned list is asked for again: another one in its place is a fork. */
+  async #since(userId: UserId): Promise<number | undefined> {
+    const pin = await this.pins.get(userId);
+    return pin && pin.version - 1;
+  }
+
+  /** Judges what the server says, pins what is new, and tells what is wrong. */
+  async judge(userId: UserId, { currentVersion, lists }: Lookup): Promise<Trust> {
+    const { me, now } = this.#options;
+    const pin = await this.pins.get(userId);
+    const verdict = await judgeChain({ currentVersion, lists }, { userId, now: now(), pin });
+    if (userId === me.userId) return this.#judgeOwn(verdict, pin);
+    if (!verdict.ok) {
+      this.#tellRefused(userId, verdict.reason);
+      return pin ? trustIn(pin) : { kind: "untrusted" };
+    }
+    // A chain that was pinned cannot be empty: that is a roll-back.
+    if (!verdict.newest) return { kind: "unsigned" };
+    return trustIn(await this.#accept(userId, verdict.newest, pin));
+  }
+
+  /** Trusts the list that a user's unconfirmed identity has signed. Undefined: there was nothing to confirm. */
+  async confirm(userId: UserId): Promise<IdentityPin | undefined> {
+    const pin = await this.pins.get(userId);
+    if (!pin?.unconfirmed) return undefined;
+    const confirmed = { ...pin, ...pin.unconfirmed, sinceMs: this.#options.now(), unconfirmed: null };
+    await this.pins.put(userId, confirmed);
+    return confirmed;
+  }
+
+  /** Tells it once in this client's life. */
+  tellOnce(event: ClientEvents["identity"]): void {
+    const key = JSON.stringify(event);
+    if (this.#told.has(key)) return;
+    this.#told.add(key);
+    this.#options.events.emit("identity", event);
+  }
+
+  async #accept(userId: UserId, newest: SignedList, pin: IdentityPin | undefined): Promise<IdentityPin> {
+    const { now, policy } = this.#options;
+    const list = toAccepted(newest);
+    if (pin && (pin.version === list.version || pin.unconfirmed?.version === list.version)) return pin;
+    const isChanged = pin !== undefined && !equalConstantTime(pin.uik, list.uik);
+    const isBlocked = isChanged && policy === "strict";
+    const next: IdentityPin = isBlocked
+      ? { ...pin, unconfirmed: list }
+      : {
+          ...list,
+          sinceMs: pin && !isChanged ? pin.sinceMs : now(),
+          verifiedUik: pin?.verifiedUik ?? null,
+          unconfirmed: null,
+        };
+    await this.pins.put(userId, next);
+    if (isChanged) this.tellOnce({ type: "identity_changed", userId, isBlocked, version: list.version });
+    return next;
+  }
+
+  /** One's own key is not taken on trust: it was made here, handed over by another device, or restored. */
+  async #judgeOwn(verdict: ChainVerdict, pin: IdentityPin | undefined): Promise<Trust> {
+    const { store, me, now } = this.#options;
+    const { userId } = me;
+    const own = await ownKeyRecord.get(store);
+    if (!own) return { kind: "untrusted" };
+    if (!verdict.ok) {
+      this.#tellRefused(userId, verdict.reason);
+      return pin ? trustIn(pin) : { kind: "untrusted" };
+    }
+    const { newest } = verdict;
+    if (!newest) return { kind: "untrusted" };
+    if (!equalConstantTime(newest.parts.uik, own.uik)) {
+      this.tellOnce({
+        type: "identity_changed",
+        userId,
+        isBlocked: true,
+        version: newest.parts.version,
+      });
+      return { kind: "untrusted" };
+    }
+    if (pin && pin.version === newest.parts.version) return trustIn(pin);
+    const next = {
+      ...toAccepted(newest),
+      sinceMs: pin?.sinceMs ?? now(),
+      verifiedUik: null,
+      unconfirmed: null,
+    };
+    await this.pins.put(userId, next);
+    return trustIn(next);
+  }
+
+  #tellRefused(userId: UserId, reason: DeviceListRefusal): void {
+    this.tellOnce({ type: "list_refused", userId, reason });
+  }
+}
+
+/** Nothing is missing above the page. */
+function isUpTo(currentVersion: number, page: readonly { version: number }[]): boolean {
+  return (page.at(-1)?.version ?? currentVersion) >= currentVersion;
+}
+
+export function toAccepted({ parts, hash, text }: SignedList): AcceptedList {
+  return { version: parts.version, hash, list: text, uik: parts.uik };
+}
+
+function trustIn({ list, uik, unconfirmed }: IdentityPin): Trust {
+  const diks = new Map(parseDeviceList(list).devices.map(({ deviceId, dik }) => [deviceId, dik]));
+  return { kind: "listed", diks, uik, isBlocked: unconfirmed !== null };
+}

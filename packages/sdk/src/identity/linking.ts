@@ -1,0 +1,141 @@
+import { type Bytes, type DeviceId, type ListedDevice, deviceId } from "@sotto/schema";
+import * as z from "zod";
+import { type VerifiedDevice, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
+import { equalConstantTime, randomBytes, sha256 } from "../crypto/primitives.ts";
+import { SottoError, isAuthError } from "../errors.ts";
+import type { Session } from "../session.ts";
+import { bytes } from "../storage/bytes.ts";
+import { defineRecord } from "../storage/records.ts";
+import { generateAgeKeys } from "../backup/age-keys.ts";
+import { openHandover, sealHandover } from "./handover.ts";
+import type { Lookup } from "./identities.ts";
+import { type LinkRefusal, encodeLinkCode, parseLinkCode } from "./link-code.ts";
+import { isPair, ownKeyRecord } from "./own-key.ts";
+import { withDevice, withoutDevice } from "./own-identity.ts";
+
+/** The secret of this device's link code, until the device is linked. */
+const linkRecord = defineRecord("link", z.object({ secret: bytes }));
+/** The public halves of what was handed to other devices: histories for them are encrypted to these. */
+export const transferRecord = defineRecord("transfer", z.string());
+
+/** The code of this device: it stays the same until the device is linked. Throws `ALREADY_LINKED`. */
+export async function makeLinkCode({ store, me, account, identity }: Session): Promise<string> {
+  if ((await identity.ready()) === "linked") throw new SottoError("ALREADY_LINKED");
+  const secret = (await linkRecord.get(store))?.secret ?? randomBytes(32);
+  await store.commit([linkRecord.put([], { secret })]);
+  const dik = account.keys.dik?.publicKeyBytes;
+  if (!dik) throw new TypeError("a device without an identity key");
+  return encodeLinkCode({ userId: me.userId, deviceId: me.deviceId, dikHash: await sha256(dik), secret });
+}
+
+interface ApproveOptions {
+  /** Whether the new device may approve and remove devices itself. */
+  maySign: boolean;
+  signal?: AbortSignal | undefined;
+}
+
+/** Lets the device in whose code was read. Throws `LINK_REFUSED`, `CANNOT_SIGN`, `DEVICE_NOT_LINKED`. */
+export async function approveDevice(
+  session: Session,
+  text: string,
+  { maySign, signal }: ApproveOptions,
+): Promise<DeviceId> {
+  const { me, identity, identities, account, store, now } = session;
+  const code = parseLinkCode(text);
+  if (!code) throw refused("malformed");
+  if (code.userId !== me.userId) throw refused("wrong_user");
+  await identity.ready(signal);
+  const { key } = await identity.requireSigning();
+  const { devices } = await identities.lookUp(me.userId, signal);
+  const published = devices.find((device) => device.deviceId === code.deviceId);
+  const device = await verifyOwn(session, published);
+  if (!published || !device) throw refused("not_published");
+  if (!equalConstantTime(await sha256(device.dik), code.dikHash)) throw refused("key_mismatch");
+
+  const transfer = await generateAgeKeys();
+  const sealed = await sealHandover(
+    {
+      secret: code.secret,
+      uik: key.uik,
+      uikPrivate: maySign ? key.uikPrivate : null,
+      transfer: transfer.identity,
+    },
+    {
+      sender: account.keys,
+      recipient: { ...published, userId: me.userId, pinnedDik: device.dik },
+      now: now(),
+    },
+  );
+  if (!sealed) throw refused("not_published");
+  const id = deviceId.parse(code.deviceId);
+  await store.commit([transferRecord.put([id], transfer.recipient)]);
+  const listed = { deviceId: code.deviceId, dik: device.dik, addedSec: Math.floor(now() / 1000) };
+  await identity.change((list) => withDevice(list, listed), {
+    handover: { deviceId: id, ...sealed },
+    signal,
+  });
+  return id;
+}
+
+/**
+ * Takes what another device has handed to this one, if it holds the secret of our code: whoever sealed it has read that
+ * code, so its identity key is the user's. True when it was taken.
+ */
+export async function takeHandover(session: Session, lookup: Lookup, signal?: AbortSignal): Promise<boolean> {
+  const { api, store, account, identity } = session;
+  const link = await linkRecord.get(store);
+  if (!link) return false;
+  const { handover: given } = await api.call(
+    (server, options) => server.deviceLists.getHandover.query({}, options),
+    signal,
+  );
+  if (!given) return false;
+  const from = lookup.devices.find((device) => device.deviceId === given.fromDeviceId);
+  const sender = await verifyOwn(session, from);
+  if (!sender) return false;
+  const opened = await openHandover(given, { sender, keys: account.keys, secret: link.secret });
+  if (!opened || (opened.uikPrivate && !(await isPair(opened.uik, opened.uikPrivate)))) return false;
+  const { uik, uikPrivate, transfer } = opened;
+  await store.commit([ownKeyRecord.put([], { uik, uikPrivate, transfer }), linkRecord.remove()]);
+  return identity.state !== "linked";
+}
+
+/** A device of one's own as published, by its own word. */
+async function verifyOwn(
+  { me, now }: Session,
+  published: { deviceId: string; publicKey: string } | undefined,
+): Promise<(VerifiedDevice & { kind: "bundle"; dik: Bytes }) | undefined> {
+  if (!published) return undefined;
+  const { deviceId: id, publicKey } = published;
+  const verdict = await verifyDevicePublicKey(publicKey, { userId: me.userId, deviceId: id, now: now() });
+  return verdict.ok && verdict.device.kind === "bundle" ? verdict.device : undefined;
+}
+
+function refused(reason: LinkRefusal): SottoError<"LINK_REFUSED"> {
+  return new SottoError("LINK_REFUSED", { details: { reason } });
+}
+
+/**
+ * Takes a device out of the signed list, if it is there and this one may sign. Before the server forgets the device:
+ * from now on nobody seals to it, whatever the server says.
+ */
+export async function signOff(session: Session, removed: DeviceId, signal?: AbortSignal): Promise<void> {
+  const { identity, store } = session;
+  const isLinked = (await identity.ready(signal)) === "linked";
+  if (!isLinked || !(await ownKeyRecord.get(store))?.uikPrivate) return;
+  const isRemoved = ({ deviceId: id }: ListedDevice) => id === removed;
+  await identity.change(
+    (devices) => (devices.some(isRemoved) ? withoutDevice(devices, removed) : undefined),
+    { signal },
+  );
+}
+
+/** Takes this device out of the list as it signs out. What the server says about the session is for `removeDevice`. */
+export async function leaveDeviceList(session: Session, signal?: AbortSignal): Promise<void> {
+  try {
+    await signOff(session, session.me.deviceId, signal);
+  } catch (error) {
+    const isOver = error instanceof SottoError && error.code === "DEVICE_NOT_LINKED";
+    if (!isOver && !isAuthError(error)) throw error;
+  }
+}

@@ -1,0 +1,247 @@
+import { type Bytes, type ListedDevice, parseDeviceList } from "@sotto/schema";
+import type { Api } from "../api/api.ts";
+import { readDeviceList, verifyDeviceList } from "../crypto/device-list.ts";
+import { type KeyPair, equalConstantTime } from "../crypto/primitives.ts";
+import type { Emitter } from "../emitter.ts";
+import { SottoError } from "../errors.ts";
+import type { ClientEvents } from "../events.ts";
+import type { Store } from "../storage/store.ts";
+import { Turns } from "../turns.ts";
+import type { Account, Me } from "./account.ts";
+import type { Directory } from "./directory.ts";
+import type { Identities, Lookup } from "./identities.ts";
+import { OwnChain, type PublishedHandover } from "./own-chain.ts";
+import { type OwnKey, generateOwnKey, ownKeyRecord, signingPairOf } from "./own-key.ts";
+
+/** Whether the user's own list names this device: `pending` until another device approves it. */
+export type LinkState = "unknown" | "linked" | "pending";
+
+export interface OwnIdentityOptions {
+  store: Store;
+  api: Api;
+  me: Me;
+  account: Account;
+  identities: Identities;
+  directory: Directory;
+  events: Emitter<ClientEvents>;
+  now: () => number;
+}
+
+const maxTries = 5;
+
+/** The user's identity key and signed device list, as seen from this device. */
+export class OwnIdentity {
+  readonly chain: OwnChain;
+  readonly #options: OwnIdentityOptions;
+  readonly #turns = new Turns();
+  #state: LinkState = "unknown";
+  /** Takes what another device has handed over, where there is something. */
+  #takeHandover: (lookup: Lookup, signal?: AbortSignal) => Promise<boolean> = async () => false;
+
+  constructor(options: OwnIdentityOptions) {
+    this.#options = options;
+    const { store, api, me, now, identities } = options;
+    this.chain = new OwnChain({ store, api, me, now, pins: identities.pins });
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  onPending(take: (lookup: Lookup, signal?: AbortSignal) => Promise<boolean>): void {
+    this.#takeHandover = take;
+  }
+
+  /**
+   * Looks whether the server has what this device published, and this device stands in the user's list; makes good what
+   * it can. The first device of a user makes the identity key here.
+   */
+  check(signal?: AbortSignal): Promise<void> {
+    return this.#turns.run(() => this.#check(signal));
+  }
+
+  /** As `check`, unless that was done. */
+  async ready(signal?: AbortSignal): Promise<LinkState> {
+    if (this.#state === "unknown") await this.check(signal);
+    return this.#state;
+  }
+
+  /**
+   * Changes the list, again and again while other devices change it too; not where `compute` gives undefined. Throws
+   * `CANNOT_SIGN`, `DEVICE_NOT_LINKED`.
+   */
+  change(
+    compute: (devices: readonly ListedDevice[]) => ListedDevice[] | undefined,
+    options: { handover?: PublishedHandover | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
+    return this.#turns.run(async () => {
+      const { uik } = await this.requireSigning();
+      await this.#followingConflicts(async () => {
+        const { list } = await this.#requirePin(options.signal);
+        const devices = compute(parseDeviceList(list).devices);
+        if (devices) await this.chain.append(list, devices, { ...options, uik });
+      });
+      await this.#settle(options.signal);
+    });
+  }
+
+  /** Goes on with a new identity key, and this device alone. Everyone who knows the old key is warned. */
+  reset(signal?: AbortSignal): Promise<void> {
+    return this.#turns.run(() => this.#reset(signal));
+  }
+
+  /** Takes up a restored identity key and signs this device in. Throws `IDENTITY_CHANGED` when the user has another by now. */
+  restore(key: OwnKey, signal?: AbortSignal): Promise<void> {
+    return this.#turns.run(async () => {
+      const { store, me, identities } = this.#options;
+      const uik = await signingPairOf(key);
+      if (!uik) throw new SottoError("CANNOT_SIGN");
+      await this.#followingConflicts(async () => {
+        const lookup = await identities.lookUp(me.userId, signal);
+        const newest = lookup.lists.at(-1);
+        const last = newest === undefined ? undefined : readDeviceList(newest);
+        if (last && !equalConstantTime(last.uik, key.uik)) {
+          throw new SottoError("IDENTITY_CHANGED", { details: { userId: me.userId } });
+        }
+        await store.commit([ownKeyRecord.put([], key)]);
+        await this.chain.append(newest ?? null, this.#withSelf(last?.devices ?? []), { uik, signal });
+      });
+      await this.#settle(signal);
+    });
+  }
+
+  /** The key, and the pair to sign with. Throws `DEVICE_NOT_LINKED`, `CANNOT_SIGN`. */
+  async requireSigning(): Promise<{ key: OwnKey; uik: KeyPair }> {
+    const key = await ownKeyRecord.get(this.#options.store);
+    if (!key || this.#state === "pending") throw new SottoError("DEVICE_NOT_LINKED");
+    const uik = await signingPairOf(key);
+    if (!uik) throw new SottoError("CANNOT_SIGN");
+    return { key, uik };
+  }
+
+  async #check(signal?: AbortSignal): Promise<void> {
+    const { store, me, identities, account, api, events } = this.#options;
+    const lookup = await identities.lookUp(me.userId, signal);
+    const healed = await account.healKeys(api, lookup.devices, signal);
+    if (healed) events.emit("identity", { type: "keys_republished", reason: healed });
+    if (await this.chain.giveBack(lookup, signal)) {
+      events.emit("identity", { type: "list_republished", fromVersion: lookup.currentVersion + 1 });
+      return this.#settle(signal);
+    }
+    const pin = await identities.pins.get(me.userId);
+    if (lookup.currentVersion === 0 && !pin) return this.#makeFirst(signal);
+    const own = await ownKeyRecord.get(store);
+    // Another device was faster, and this key has never been published.
+    if (own && !pin && !hasUik(lookup, own.uik)) {
+      await store.commit([ownKeyRecord.remove()]);
+    }
+    await this.#see(lookup);
+    if (this.#state !== "pending") return;
+    if (await this.#takeHandover(lookup, signal)) return this.#settle(signal);
+    if (await this.#isAbandoned(lookup)) await this.#reset(signal);
+  }
+
+  /** Asks anew, after this device has changed something. */
+  async #settle(signal?: AbortSignal): Promise<void> {
+    await this.#see(await this.#options.identities.lookUp(this.#options.me.userId, signal));
+  }
+
+  async #see(lookup: Lookup): Promise<void> {
+    const { me, identities, account, directory, events } = this.#options;
+    const trust = await identities.judge(me.userId, lookup);
+    const dik = trust.kind === "listed" ? trust.diks.get(me.deviceId) : undefined;
+    const ownDik = account.keys.dik?.publicKeyBytes;
+    const isLinked = dik !== undefined && ownDik !== undefined && equalConstantTime(dik, ownDik);
+    const before = this.#state;
+    this.#state = isLinked ? "linked" : "pending";
+    const newest = lookup.lists.at(-1);
+    const pin = await identities.pins.get(me.userId);
+    if (isLinked && newest !== undefined && pin) await this.chain.keep(newest, pin);
+    directory.forget(me.userId);
+    if (before !== this.#state) events.emit("identity", { type: isLinked ? "linked" : "not_linked" });
+  }
+
+  async #makeFirst(signal?: AbortSignal): Promise<void> {
+    const { store } = this.#options;
+    const key = (await ownKeyRecord.get(store)) ?? (await generateOwnKey());
+    // In the store before anyone relies on it.
+    await store.commit([ownKeyRecord.put([], key)]);
+    const uik = await signingPairOf(key);
+    if (!uik) return;
+    try {
+      await this.chain.append(null, this.#withSelf([]), { uik, signal });
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      return this.#check(signal);
+    }
+    await this.#settle(signal);
+  }
+
+  async #reset(signal?: AbortSignal): Promise<void> {
+    const { store, me, identities } = this.#options;
+    const key = await generateOwnKey();
+    const uik = await signingPairOf(key);
+    if (!uik) return;
+    await this.#followingConflicts(async () => {
+      const lookup = await identities.lookUp(me.userId, signal);
+      await store.commit([ownKeyRecord.put([], key)]);
+      await this.chain.append(lookup.lists.at(-1) ?? null, this.#withSelf([]), { uik, signal });
+    });
+    await this.#settle(signal);
+  }
+
+  /** The last device has signed itself out: nobody is left who could approve this one. */
+  async #isAbandoned({ lists }: Lookup): Promise<boolean> {
+    const { me, now } = this.#options;
+    const verdict = await verifyDeviceList(lists.at(-1) ?? "", { userId: me.userId, now: now() });
+    return verdict.ok && verdict.list.parts.devices.length === 0;
+  }
+
+  async #requirePin(signal?: AbortSignal) {
+    const { me, identities } = this.#options;
+    await this.#see(await identities.lookUp(me.userId, signal));
+    const pin = await identities.pins.get(me.userId);
+    if (!pin || this.#state !== "linked") throw new SottoError("DEVICE_NOT_LINKED");
+    return pin;
+  }
+
+  async #followingConflicts(run: () => Promise<void>): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await run();
+      } catch (error) {
+        if (!isConflict(error) || tries === maxTries) throw error;
+      }
+    }
+  }
+
+  #withSelf(devices: readonly ListedDevice[]): ListedDevice[] {
+    const { me, account, now } = this.#options;
+    return withDevice(devices, { deviceId: me.deviceId, dik: requireDik(account), addedSec: toSec(now()) });
+  }
+}
+
+const toSec = (ms: number) => Math.floor(ms / 1000);
+
+function requireDik({ keys }: Account): Bytes {
+  if (!keys.dik) throw new TypeError("a device without an identity key");
+  return keys.dik.publicKeyBytes;
+}
+
+/** The list with this device in it, once. */
+export function withDevice(devices: readonly ListedDevice[], device: ListedDevice): ListedDevice[] {
+  return [...withoutDevice(devices, device.deviceId), device];
+}
+
+export function withoutDevice(devices: readonly ListedDevice[], deviceId: string): ListedDevice[] {
+  return devices.filter((device) => device.deviceId !== deviceId);
+}
+
+function hasUik({ lists }: Lookup, uik: Bytes): boolean {
+  const newest = readDeviceList(lists.at(-1) ?? "");
+  return newest !== undefined && equalConstantTime(newest.uik, uik);
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof SottoError && error.code === "DEVICE_LIST_CONFLICT";
+}

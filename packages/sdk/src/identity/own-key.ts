@@ -1,0 +1,51 @@
+import type { Bytes } from "@sotto/schema";
+import * as z from "zod";
+import {
+  type KeyPair,
+  ed25519Sign,
+  ed25519Verify,
+  exportPrivateKey,
+  generateKeyPair,
+  importKeyPair,
+} from "../crypto/primitives.ts";
+import { bytes } from "../storage/bytes.ts";
+import { defineRecord } from "../storage/records.ts";
+
+/** The user's identity key as this device has it. It can be exported, since linking and backup hand it on. */
+export const ownKeyRecord = defineRecord(
+  "identity-key",
+  z.object({
+    uik: bytes,
+    /** PKCS #8; null where another device has approved this one without the right to sign. */
+    uikPrivate: bytes.nullable(),
+    /** The age identity that histories for this device are encrypted to. */
+    transfer: z.string().nullable(),
+  }),
+);
+export type OwnKey = z.output<typeof ownKeyRecord.schema>;
+
+export async function generateOwnKey(): Promise<OwnKey> {
+  const { privateKey, publicKeyBytes } = await generateKeyPair("Ed25519", true);
+  return { uik: publicKeyBytes, uikPrivate: await exportPrivateKey(privateKey), transfer: null };
+}
+
+/** For signing; undefined where this device may not. */
+export async function signingPairOf({ uik, uikPrivate }: OwnKey): Promise<KeyPair | undefined> {
+  if (!uikPrivate) return undefined;
+  return importKeyPair("Ed25519", { pkcs8: uikPrivate, publicKeyBytes: uik, extractable: false });
+}
+
+/** Whether the private key is the one of the public key. */
+export async function isPair(uik: Bytes, uikPrivate: Bytes): Promise<boolean> {
+  try {
+    const pair = await importKeyPair("Ed25519", {
+      pkcs8: uikPrivate,
+      publicKeyBytes: uik,
+      extractable: false,
+    });
+    const probe = new Uint8Array(32);
+    return await ed25519Verify(probe, await ed25519Sign(probe, pair.privateKey), uik);
+  } catch {
+    return false;
+  }
+}
