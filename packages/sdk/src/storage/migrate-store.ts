@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { SottoError } from "../errors.ts";
+import { toVersion2 } from "./migrations/to-version-2.ts";
 import { defineRecord } from "./records.ts";
 import type { Store, StoreWrite } from "./store.ts";
 
@@ -11,7 +12,7 @@ import type { Store, StoreWrite } from "./store.ts";
 export type Migration = (store: Store) => Promise<StoreWrite[]>;
 
 /** The first of them makes version 2 of version 1, and so on. */
-const migrations: readonly Migration[] = [];
+const migrations: readonly Migration[] = [toVersion2];
 
 const versionRecord = defineRecord("store-version", z.int().min(1));
 
