@@ -1,12 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { SottoError } from "../errors.ts";
 import { testStore } from "./conformance.ts";
 import { fileStore } from "./file-store.ts";
+import { encodeValue } from "./value-codec.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sotto-store-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -99,6 +101,19 @@ test("a file that was not encrypted is, and keeps nothing of what was readable",
   expect(await store.list("")).toHaveLength(400);
   expect(await store.get("n/499")).toBe(`${canary} 499`);
   await store.close();
+});
+
+test("a file of the first version, which had no header, is opened", async () => {
+  const path = newPath();
+  const database = new DatabaseSync(path);
+  database.exec("pragma journal_mode = wal");
+  database.exec("create table items (key text primary key, value blob not null) without rowid");
+  database.prepare("insert into items (key, value) values ('a', ?)").run(encodeValue({ text: canary }));
+  database.close();
+  const store = await fileStore(path, { key });
+  expect(await store.get("a")).toEqual({ text: canary });
+  await store.close();
+  expect(readFiles(path)).not.toContain(canary);
 });
 
 /** The database with what SQLite has put beside it. */

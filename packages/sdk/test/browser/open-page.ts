@@ -6,7 +6,8 @@ import { bundle } from "./bundle.ts";
 import { openBrowser } from "./open-browser.ts";
 
 const repository = join(import.meta.dirname, "../../../..");
-const html = '<!doctype html><meta charset="utf-8"><script type="module" src="/main.js"></script>';
+const html =
+  '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="/main.js"></script>';
 
 interface OpenedPage extends AsyncDisposable {
   page: Page;
