@@ -35,7 +35,7 @@ export async function toVersion2(store: Store): Promise<StoreWrite[]> {
       payload: { kind: "text", text, sentAtMs },
       state: old.state === "stopped" ? "failed" : old.state,
       error: old.state === "stopped" ? "ABORTED" : null,
-      sealed: old.sealed && { ...old.sealed, conversationId },
+      sealed: old.sealed && { ...old.sealed, conversationId, recipientCount: 1 },
       delivered: old.delivered && { ...old.delivered, recipientCount: 1 },
     };
     writes.push({ key, value: message });
