@@ -20,7 +20,7 @@ import {
   summarize,
 } from "./timeline/read-timeline.ts";
 
-const defaultPageSize = 50;
+export const defaultPageSize = 50;
 const maxPageSize = 500;
 
 export interface CallOptions {
@@ -292,7 +292,8 @@ async function readMessages(
   }
 }
 
-function checkLimit(limit: number): number {
+/** Throws `INVALID_INPUT`. */
+export function checkLimit(limit: number): number {
   if (!Number.isInteger(limit) || limit < 1 || limit > maxPageSize) throw invalidInput("limit");
   return limit;
 }

@@ -3,14 +3,22 @@ import {
   type CallOptions,
   type Conversation,
   type ConversationOptions,
+  checkLimit,
   createConversation,
+  defaultPageSize,
 } from "./conversation.ts";
 import { invalidInput } from "./errors.ts";
 import type { Inbox } from "./messages/inbox.ts";
 import type { Outbox } from "./messages/outbox.ts";
 import type { Session } from "./session.ts";
 import { loadConversations } from "./timeline/load-conversations.ts";
-import { type ConversationSummary, destinationOf, summarize } from "./timeline/read-timeline.ts";
+import type { Message } from "./timeline/message.ts";
+import {
+  type ConversationSummary,
+  destinationOf,
+  searchTimeline,
+  summarize,
+} from "./timeline/read-timeline.ts";
 import { conversationRecord } from "./timeline/records.ts";
 
 /** The parts that live as long as someone is signed in. */
@@ -31,6 +39,21 @@ export interface Conversations {
    * those from before (`NETWORK`); from then on nobody is.
    */
   list(options?: CallOptions): Promise<ConversationSummary[]>;
+  /**
+   * As `conversation.search`, in every conversation, newest first. `before`: only what was sent before that message.
+   *
+   * @example
+   * ```ts
+   * for (const { content } of await client.conversations.search("harbour")) console.log(content);
+   * ```
+   */
+  search(query: string, options?: SearchOptions): Promise<Message[]>;
+}
+
+export interface SearchOptions {
+  before?: Pick<Message, "sentAt"> | undefined;
+  /** 1 to 500, by default 50. */
+  limit?: number | undefined;
 }
 
 export function createConversations(options: ConversationOptions): Conversations {
@@ -57,6 +80,18 @@ export function createConversations(options: ConversationOptions): Conversations
       return summaries
         .flatMap((summary) => (summary ? [summary] : []))
         .toSorted((a, b) => ((a.lastMessageAt ?? "") < (b.lastMessageAt ?? "") ? 1 : -1));
+    },
+    async search(query, { before, limit = defaultPageSize } = {}) {
+      const { session } = await getSession();
+      const page = { query, beforeTime: before?.sentAt, limit: checkLimit(limit) };
+      const listed = await conversationRecord.list(session.store);
+      const found = await Promise.all(
+        listed.map(({ path: [id = ""] }) => searchTimeline(session, conversationIdSchema.parse(id), page)),
+      );
+      return found
+        .flat()
+        .toSorted((a, b) => (a.sentAt < b.sentAt ? 1 : -1))
+        .slice(0, limit);
     },
   };
 }

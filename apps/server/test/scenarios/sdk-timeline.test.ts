@@ -138,4 +138,9 @@ test("the timeline survives a restart, and reads offline", async () => {
   await again.untilShows(again.to(bob), ["kept", "kept too"]);
   expect(await again.client.conversations.get(crypto.randomUUID())).toBeUndefined();
   expect(await again.to(bob).search("kept")).toHaveLength(2);
+  const [newest, oldest] = await again.client.conversations.search("KEPT");
+  expect([newest, oldest]).toMatchObject([{ content: { text: "kept too" } }, { content: { text: "kept" } }]);
+  expect(await again.client.conversations.search("kept", { before: newest })).toMatchObject([
+    { key: oldest?.key },
+  ]);
 });

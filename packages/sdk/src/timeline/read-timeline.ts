@@ -123,12 +123,13 @@ export async function summarize(
 export async function searchTimeline(
   reading: Reading,
   conversationId: ConversationId,
-  { query, beforeSeq, limit }: { query: string; beforeSeq: number | undefined; limit: number },
+  page: { query: string; beforeSeq?: number | undefined; beforeTime?: string | undefined; limit: number },
 ): Promise<Message[]> {
+  const { query, beforeSeq, beforeTime, limit } = page;
   const found: Message[] = [];
   for await (const seq of searchIndex(reading.store, conversationId, { query, beforeSeq })) {
     const message = await readPlaced(reading, { conversationId, seq });
-    if (message) found.push(message);
+    if (message && (beforeTime === undefined || message.sentAt < beforeTime)) found.push(message);
     if (found.length === limit) break;
   }
   return found;
