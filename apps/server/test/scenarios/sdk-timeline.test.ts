@@ -1,4 +1,4 @@
-import { memoryStore } from "@sotto/sdk";
+import { memoryStore, type Message } from "@sotto/sdk";
 import { expect, test } from "vitest";
 import { Proxy, TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
@@ -143,4 +143,35 @@ test("the timeline survives a restart, and reads offline", async () => {
   expect(await again.client.conversations.search("kept", { before: newest })).toMatchObject([
     { key: oldest?.key },
   ]);
+});
+
+test("a conversation tells of its own lines and typing, and of no other's", async () => {
+  await using server = await startTestServer();
+  await using alice = await TestUser.open(server);
+  await using bob = await TestUser.open(server);
+  await using carol = await TestUser.open(server);
+  const told: string[] = [];
+  const conversation = bob.to(alice);
+  const note = (name: string) => (line: Message) =>
+    told.push(`${name} ${line.content.kind} ${String(line.isOwn)} ${line.state}`);
+  const stops = [conversation.on("message", note("new")), conversation.on("messageChanged", note("changed"))];
+  stops.push(
+    conversation.on("typing", ({ userId }) => told.push(`typing ${String(userId === alice.userId)}`)),
+  );
+  await carol.to(bob).send("from another");
+  await alice.to(bob).typing(true);
+  await alice.to(bob).send("hello");
+  await bob.untilReceived(2);
+  await conversation.send("hello back");
+  await bob.untilAsync("delivered", async () => {
+    return (await conversation.messages()).messages.at(-1)?.state === "delivered";
+  });
+  for (const stop of stops) stop();
+  await alice.to(bob).send("unheard");
+  await bob.untilReceived(3);
+  expect(told.slice(0, 2).toSorted()).toEqual(["new text false received", "typing true"]);
+  const own = told.slice(2);
+  expect(own[0]).toMatch(/^new text true (queued|sent)$/);
+  expect(own.at(-1)).toBe("changed text true delivered");
+  expect(own.slice(1).every((one) => one.startsWith("changed text true "))).toBe(true);
 });
