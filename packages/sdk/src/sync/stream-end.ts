@@ -11,8 +11,9 @@ const finalCloseCodes = new Map([
 /** Why the stream must not be opened again; undefined: connect again and resume. */
 export function finalErrorOf({ closeCode, error }: StreamEnd): AnySottoError | undefined {
   for (const [code, reason] of finalCloseCodes) if (closeCode === code) return makeError(reason);
+  const isRemoved = error?.code === "TOKEN_DEVICE_REMOVED" || error?.code === "DEVICE_REQUIRED";
+  if (isRemoved) return makeError("DEVICE_REMOVED", { cause: error });
   if (isAuthError(error)) return makeError("SIGNED_OUT", { cause: error });
-  if (error?.code === "DEVICE_REQUIRED") return makeError("DEVICE_REMOVED", { cause: error });
   return error && error.retry !== "later" ? error : undefined;
 }
 

@@ -32,6 +32,7 @@ export const additions = [
   "PUT /auth/pin",
   "DELETE /auth/pin",
   "POST /device_lists",
+  "POST /device_lists/query",
   "GET /device_lists/{user_id}",
   "GET /device_lists/me/handover",
   "POST /conversations/direct",
