@@ -42,7 +42,7 @@ export class ModelDevice {
   readonly sendings: Sending[] = [];
   /** What came to the application that must not have. */
   readonly violations: string[] = [];
-  /** From then on it is a device, by the clock that it shares with the server; Infinity before. */
+  /** From then on it is one of the user's, approved, by the clock that it shares with the server; Infinity before. */
   readyAt = Infinity;
   removal: { startedAt: number; endedAt: number } | undefined;
   readonly #url: string;
@@ -126,7 +126,7 @@ export class ModelDevice {
 
   send(lane: Lane, text: string, isRetried: boolean): Sending | undefined {
     const run = this.#run;
-    if (!run || run.isDead || !run.client.me) return undefined;
+    if (!run || run.isDead || this.readyAt === Infinity) return undefined;
     const sending: Sending = {
       text,
       clientMessageId: crypto.randomUUID(),
@@ -232,14 +232,22 @@ export class ModelDevice {
   async #start(run: Run): Promise<void> {
     await this.#whileAlive(run, async () => {
       await run.client.start();
-      // Published, unless that is still to be done by the stream.
-      if (this.readyAt === Infinity) {
-        const devices = await run.client.devices.list().catch(() => []);
-        if (devices.some(({ isThisDevice }) => isThisDevice)) this.readyAt = Date.now();
-      }
+      await this.#getApproved(run.client).catch(() => {});
       const before = run.reading;
       run.reading = before.then(() => this.#read(run));
     });
+  }
+
+  /** By another device of the user that runs; where there is none, or it dies, at a later boot. */
+  async #getApproved(client: Client): Promise<void> {
+    if (this.readyAt < Infinity) return;
+    if ((await client.identity.check()) !== "linked") {
+      const others = this.user.devices.filter((one) => one.readyAt < Infinity && !one.removal);
+      const approver = others.find((one) => one.client?.me)?.client;
+      await approver?.devices.approve(await client.devices.link());
+      if ((await client.identity.check()) !== "linked") return;
+    }
+    this.readyAt = Date.now();
   }
 
   async #read(run: Run): Promise<void> {

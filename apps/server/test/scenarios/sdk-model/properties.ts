@@ -23,6 +23,7 @@ export async function findViolations(world: World): Promise<string[]> {
   const known = new Map<string, Known>();
   return [
     ...world.devices.flatMap(({ violations }) => violations),
+    ...world.present.flatMap(({ name, readyAt }) => (readyAt === Infinity ? [`${name} is not linked`] : [])),
     ...timelines.flatMap((timeline) => checkTimeline(timeline, known)),
     ...timelines.flatMap((timeline) => checkUnreadable(world, timeline)),
     ...world.sendings.flatMap((sending) => checkSending(sending, known)),
@@ -82,13 +83,16 @@ function checkTimeline({ device, lines }: Timeline, known: Map<string, Known>): 
   return violations;
 }
 
+/** Before it is approved, nothing is sealed for a device, and it can verify nobody. */
+const beforeLinked = new Set<string>(["not_for_this_device", "not_addressed", "sender_unverified"]);
+
 /** Only what was sealed before this device was there, and a removed device's last messages. */
 function checkUnreadable(world: World, { device, lines }: Timeline): string[] {
   return lines.flatMap(({ content, sentAt, senderDeviceId, id }) => {
     if (content.kind !== "unreadable")
       return content.kind === "text" ? [] : [`${device.name}: ${content.kind}`];
     const sender = world.devices.find(({ deviceId }) => deviceId === senderDeviceId);
-    const isFromBefore = content.reason === "not_for_this_device" && Date.parse(sentAt) <= device.readyAt;
+    const isFromBefore = beforeLinked.has(content.reason) && Date.parse(sentAt) <= device.readyAt;
     const isOfRemoved = content.reason === "sender_unverified" && sender?.removal !== undefined;
     if (isFromBefore || isOfRemoved) return [];
     return [`${device.name}: ${id ?? ""} of ${sender?.name ?? "nobody"} is unreadable: ${content.reason}`];

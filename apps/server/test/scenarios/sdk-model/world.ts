@@ -58,7 +58,11 @@ export class World implements AsyncDisposable {
     for (const [at, user] of world.users.entries()) {
       for (let count = 0; count < (story.devices[at] ?? 1); count++) world.#newDevice(user);
     }
-    await Promise.all(world.devices.map((device) => device.boot()));
+    await Promise.all(
+      world.users.map(async ({ devices }) => {
+        for (const device of devices) await device.boot();
+      }),
+    );
     const [owner, ...members] = world.users;
     const group = await owner?.devices[0]?.client?.groups.create("Model", {
       memberUserIds: members.map(({ id }) => id),
