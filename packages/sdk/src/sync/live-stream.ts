@@ -156,6 +156,8 @@ export class LiveStream {
         void this.#fill(effect.range);
         return;
       case "apply":
+        // The next start applies it: a batch that outlived this run would be applied by both.
+        if (this.#stopping.signal.aborted) return;
         this.#applying = this.#apply(effect.batch);
         return;
       case "schedule_ack":
