@@ -14,18 +14,28 @@ import type { SentMessage } from "./messages/sent-message.ts";
 import type { Message } from "./timeline/message.ts";
 import type { ConversationSummary } from "./timeline/read-timeline.ts";
 
-/** What the live stream is doing. */
-export interface ClientStatus {
-  /**
-   * `stopped` before `start` and after `stop` or a fatal error; `offline` between two tries to connect. The last three
-   * are final: the stream begins again with the next `start`.
-   */
-  state: "stopped" | "connecting" | "online" | "offline" | "signed_out" | "device_removed" | "replaced";
-  /** Everything that the server had at the time of connecting is in the inbox. */
-  isCaughtUp: boolean;
-  /** Why the stream ended. */
-  error?: AnySottoError | undefined;
-}
+/**
+ * What the live stream is doing. `isCaughtUp`: everything that the server had at the time of connecting is stored here.
+ *
+ * - `stopped`: before `start`, after `stop`, and after an error that ends everything (`error`).
+ * - `connecting`, `online`, `offline`: by itself from one to the other. `retryAtMs`: when it will connect next, in ms
+ *   since the epoch; sooner when the network comes back or somebody looks at the page.
+ * - `signed_out`, `device_removed`, `replaced`: final, until the next `start`.
+ *
+ * @example
+ * ```ts
+ * client.on("status", (status) => {
+ *   if (status.state === "offline") console.log(`again in ${status.retryAtMs - Date.now()} ms`);
+ *   else console.log(status.state, status.isCaughtUp ? "and up to date" : "");
+ * });
+ * ```
+ */
+export type ClientStatus =
+  | { state: "stopped"; isCaughtUp: false; error?: AnySottoError | undefined }
+  | { state: "connecting"; isCaughtUp: false; error?: undefined }
+  | { state: "online"; isCaughtUp: boolean; error?: undefined }
+  | { state: "offline"; isCaughtUp: false; retryAtMs: number; error?: undefined }
+  | { state: "signed_out" | "device_removed" | "replaced"; isCaughtUp: false; error: AnySottoError };
 
 /** A device of the recipient acknowledged a message that this user sent. */
 export interface Receipt {
@@ -70,10 +80,16 @@ export interface Typing {
   conversationId: ConversationId | null;
 }
 
-/** The server no longer has what this device missed of a log, up to this number. History may have it. */
+/**
+ * The server no longer has what this device missed of a log, and nothing else of the log was lost. Only account logs
+ * are pruned: what this user's other devices did, and receipts. The states of messages are taken from the history.
+ */
 export interface Resync {
-  /** A conversation's id, or this user's own id for receipts and device changes. */
+  /** This user's own id, or a conversation's. */
   log: LogId;
+  /** The first number that is missing; null when this device had nothing of the log. */
+  prunedFrom: number | null;
+  /** The last one. */
   prunedThrough: number;
 }
 

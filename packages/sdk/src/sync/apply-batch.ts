@@ -72,7 +72,8 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
   for (const step of batch.steps) {
     if (step.type === "resync") {
       // The log of a resync came from the server as a `LogId`.
-      session.events.emit("resync", { log: step.log as LogId, prunedThrough: step.prunedThrough });
+      const { prunedFrom, prunedThrough } = step;
+      session.events.emit("resync", { log: step.log as LogId, prunedFrom, prunedThrough });
     } else if (step.entry.event) {
       tell(session, step.entry.event);
     }

@@ -1,15 +1,14 @@
 import type { Signal } from "@sotto/schema";
-import { backoffMs, retrying, sleep } from "../api/retry.ts";
-import { type Stream, type StreamEnd, openStream } from "../api/stream.ts";
-import { toSottoError } from "../api/to-sotto-error.ts";
+import { backoffMs, retrying } from "../api/retry.ts";
 import { type AnySottoError, SottoError, isAuthError, makeError } from "../errors.ts";
 import type { ClientStatus } from "../events.ts";
-import type { OwnIdentity } from "../identity/own-identity.ts";
 import type { Inbox } from "../messages/inbox.ts";
 import type { Session } from "../session.ts";
 import { applyBatch, loadPositions } from "./apply-batch.ts";
+import { finalStatusOf, statusOf } from "./client-status.ts";
+import { Connection } from "./connection.ts";
+import type { ConnectionState } from "./connection-machine.ts";
 import { sendAck } from "./send-ack.ts";
-import { finalErrorOf, finalStateOf } from "./stream-end.ts";
 import { type SyncEntry, parseFilled, parseStreamEvent } from "./sync-event.ts";
 import {
   type Batch,
@@ -26,8 +25,6 @@ const lastAckWithinMs = 3_000;
 /** A client that stays connected looks this often whether its keys are to be rotated. */
 const rotationCheckMs = 3_600_000;
 
-const authGraceMs = 1_000;
-
 interface LiveStreamOptions {
   session: Session;
   inbox: Inbox;
@@ -38,9 +35,10 @@ interface LiveStreamOptions {
 export class LiveStream {
   readonly #options: LiveStreamOptions;
   readonly #machine: SyncMachine<SyncEntry>;
-  readonly #stopping = new AbortController();
-  #stream: Stream | undefined;
-  #attempt = 0;
+  readonly #connection: Connection;
+  /** Online, or over. */
+  #settled = Promise.withResolvers<void>();
+  #isSettled = false;
   #failedAcks = 0;
   #ackTimer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> = Promise.resolve();
@@ -50,6 +48,12 @@ export class LiveStream {
   private constructor(options: LiveStreamOptions, positions: Positions) {
     this.#options = options;
     this.#machine = new SyncMachine(positions);
+    this.#connection = new Connection({
+      session: options.session,
+      onConnecting: () => this.#handle({ type: "connected" }),
+      onEvent: (event) => this.#receive(event),
+      onState: (state) => this.#follow(state),
+    });
   }
 
   static async start(options: LiveStreamOptions): Promise<LiveStream> {
@@ -60,34 +64,25 @@ export class LiveStream {
 
   /** Ends the connection, lets a commit finish, and tells the server what was committed. */
   async stop(): Promise<void> {
-    this.#stopping.abort(new SottoError("CLOSED"));
+    this.#connection.handle({ type: "ended", error: new SottoError("CLOSED") });
     await this.#running;
   }
 
   async #run(): Promise<void> {
     const { inbox, onStatus, session } = this.#options;
     const rotation = setInterval(() => {
-      session.account.publish(session.api, this.#stopping.signal).catch(() => {});
+      session.account.publish(session.api, this.#connection.signal).catch(() => {});
     }, rotationCheckMs);
-    try {
-      await this.#connectUntilFinal();
-    } catch (thrown) {
-      const error = this.#stopping.signal.aborted
-        ? toSottoError(this.#stopping.signal.reason)
-        : toSottoError(thrown);
-      await this.#windUp(error);
-      const isStopped = error.code === "CLOSED";
-      if (!isStopped) inbox.fail(error);
-      onStatus({ state: finalStateOf(error), isCaughtUp: false, ...(isStopped ? {} : { error }) });
-    } finally {
-      clearInterval(rotation);
-    }
+    this.#connection.handle({ type: "started" });
+    const error = await this.#connection.ended;
+    clearInterval(rotation);
+    await this.#windUp(error);
+    if (error.code !== "CLOSED") inbox.fail(error);
+    onStatus(finalStatusOf(error));
   }
 
   async #windUp(reason: AnySottoError): Promise<void> {
-    this.#stopping.abort(reason);
     clearTimeout(this.#ackTimer);
-    await this.#stream?.close();
     await Promise.allSettled([this.#applying, this.#acking]);
     clearTimeout(this.#ackTimer);
     const { unacked } = this.#machine;
@@ -96,48 +91,19 @@ export class LiveStream {
     await sendAck(this.#options.session.api, unacked, AbortSignal.timeout(lastAckWithinMs)).catch(() => {});
   }
 
-  /** Never resolves: it ends by throwing. */
-  async #connectUntilFinal(): Promise<never> {
-    const { signal } = this.#stopping;
-    for (;;) {
-      this.#options.onStatus({ state: "connecting", isCaughtUp: false });
-      const error = finalErrorOf(await this.#connect(signal));
-      if (signal.aborted) throw toSottoError(signal.reason, signal);
-      if (error) throw error;
-      this.#options.onStatus({ state: "offline", isCaughtUp: false });
-      await sleep(backoffMs(this.#attempt++), signal);
-    }
+  /** The final status comes when everything has ended. */
+  #follow(state: ConnectionState): void {
+    const { onStatus, session } = this.#options;
+    if (state.name !== "ended") onStatus(statusOf(state, session.now()));
+    const isSettled = state.name === "online" || state.name === "ended";
+    if (isSettled) this.#settled.resolve();
+    else if (this.#isSettled) this.#settled = Promise.withResolvers();
+    this.#isSettled = isSettled;
   }
 
-  async #connect(signal: AbortSignal): Promise<StreamEnd> {
-    const { account, api, identity, url } = this.#options.session;
-    try {
-      await account.publish(api, signal);
-      await checkIdentity(identity, signal);
-    } catch (error) {
-      return { error: toSottoError(error, signal) };
-    }
-    this.#handle({ type: "connected" });
-    const stream = openStream({
-      url,
-      token: account.token ?? "",
-      onOpen: () => this.#options.onStatus({ state: "online", isCaughtUp: false }),
-      onEvent: (event) => this.#receive(event, stream),
-    });
-    this.#stream = stream;
-    const onAbort = (): void => void stream.close();
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    try {
-      return await stream.ended;
-    } finally {
-      signal.removeEventListener("abort", onAbort);
-    }
-  }
-
-  #receive(value: unknown, from: Stream): void {
+  #receive(value: unknown): void {
     const event = parseStreamEvent(value);
-    if (!event || from !== this.#stream || this.#stopping.signal.aborted) return;
+    if (!event) return;
     if (event.type === "typing") this.#tellTyping(event);
     else this.#handle(event);
   }
@@ -167,41 +133,46 @@ export class LiveStream {
         this.#acking = this.#ack(effect.positions);
         return;
       case "caught_up":
-        this.#attempt = 0;
-        this.#options.onStatus({ state: "online", isCaughtUp: true });
+        this.#connection.handle({ type: "caught_up" });
     }
   }
 
   async #fill(range: Range): Promise<void> {
     const { api } = this.#options.session;
-    const stream = this.#stream;
     try {
       const answer: unknown = await api.call(
         (server, options) => server.sync.fill.query(range, options),
-        this.#stopping.signal,
+        this.#connection.signal,
       );
       this.#handle({ type: "filled", range, entries: parseFilled(answer) });
     } catch (error) {
       const isGone = error instanceof SottoError && error.code === "LOG_NOT_FOUND";
       if (isGone) this.#handle({ type: "filled", range, entries: [] });
       // The next connection brings everything above the acknowledged position.
-      else await stream?.close();
+      else if (this.#machine.isWaitingFor(range)) this.#connection.reconnect();
     }
   }
 
   async #apply(batch: Batch<SyncEntry>): Promise<void> {
     const { session, inbox } = this.#options;
-    const { signal } = this.#stopping;
+    const { signal } = this.#connection;
     try {
       await retrying(() => applyBatch(batch, { session, inbox, signal }), { signal });
-      this.#attempt = 0;
+      this.#connection.handle({ type: "progressed" });
       this.#handle({ type: "applied" });
     } catch (error) {
-      // The server closes the socket of a token that has ended, with a code that says why.
-      if (isAuthError(error)) setTimeout(() => void this.#stream?.close(), authGraceMs);
+      if (signal.aborted) return;
+      if (isAuthError(error)) await this.#applyWithGoodToken(batch);
       // Nothing after this may be applied.
-      else this.#stopping.abort(asStoreError(error));
+      else this.#connection.handle({ type: "ended", error: asStoreError(error) });
     }
+  }
+
+  /** If there is one: otherwise the check ends everything. */
+  async #applyWithGoodToken(batch: Batch<SyncEntry>): Promise<void> {
+    this.#connection.handle({ type: "token_refused" });
+    await this.#settled.promise;
+    if (!this.#connection.signal.aborted) await this.#apply(batch);
   }
 
   #scheduleAck(): void {
@@ -211,7 +182,7 @@ export class LiveStream {
 
   async #ack(positions: Positions): Promise<void> {
     try {
-      await sendAck(this.#options.session.api, positions, this.#stopping.signal);
+      await sendAck(this.#options.session.api, positions, this.#connection.signal);
       this.#failedAcks = 0;
       this.#handle({ type: "acked" });
     } catch {
@@ -223,13 +194,4 @@ export class LiveStream {
 
 function asStoreError(error: unknown): AnySottoError {
   return error instanceof SottoError ? error : makeError("STORE_FAILED", { cause: error });
-}
-
-/** Somebody who is cut off again and again must not be kept away by the limit of look-ups. */
-async function checkIdentity(identity: OwnIdentity, signal: AbortSignal): Promise<void> {
-  try {
-    await identity.check(signal);
-  } catch (error) {
-    if (!(error instanceof SottoError) || error.code !== "RATE_LIMITED") throw error;
-  }
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Numbered, type SyncEffect, type SyncInput, SyncMachine } from "./sync-machine.ts";
+import { type Gap, type Numbered, type SyncEffect, type SyncInput, SyncMachine } from "./sync-machine.ts";
 
 const entry = (seq: number, log = "a") => ({ log, seq });
 const steps = (...seqs: number[]) => seqs.map((seq) => ({ type: "entry", entry: entry(seq) }));
@@ -73,13 +73,35 @@ describe("the state machine of the stream", () => {
 
   test("a pruned part is passed over and told", () => {
     const machine = machineAt(3);
-    const told = { type: "resync", log: "a", prunedThrough: 9 };
+    const told = { type: "resync", log: "a", prunedFrom: 4, prunedThrough: 9 };
     expect(machine.handle({ type: "resync_required", log: "a", prunedThrough: 9 })).toMatchObject([
       { type: "apply", batch: { steps: [told], positions: new Map([["a", 9]]) } },
     ]);
-    expect(machine.handle({ type: "resync_required", log: "a", prunedThrough: 9 })).toEqual([]);
+    expect(machine.handle({ type: "resync_required", log: "a", prunedThrough: 9 }), "once").toEqual([
+      { type: "schedule_ack" },
+    ]);
     machine.handle({ type: "applied" });
     expect(receive(machine, 9, 10)).toMatchObject([{ type: "apply", batch: { steps: steps(10) } }]);
+  });
+
+  test("what waits behind a hole that was pruned goes on behind it; of a log that has not begun nobody knows the first number", () => {
+    const machine = machineAt(3);
+    receive(machine, 6, 7);
+    const pruned = { type: "resync", log: "a", prunedFrom: 4, prunedThrough: 6 };
+    expect(machine.handle({ type: "resync_required", log: "a", prunedThrough: 6 })).toMatchObject([
+      { type: "apply", batch: { steps: [pruned, ...steps(7)] } },
+      // The 6 is an old one now.
+      { type: "schedule_ack" },
+    ]);
+    const range = { log: "a", fromSeq: 4, toSeq: 5 };
+    expect(machine.handle({ type: "filled", range, entries: [entry(4)] })).toEqual([]);
+    machine.handle({ type: "resync_required", log: "b", prunedThrough: 2 });
+    expect(machine.handle({ type: "applied" })).toMatchObject([
+      {
+        type: "apply",
+        batch: { steps: [{ type: "resync", log: "b", prunedFrom: null, prunedThrough: 2 }] },
+      },
+    ]);
   });
 
   test("whatever breaks off, repeats or is lost, each entry is applied exactly once and in order", () => {
@@ -89,8 +111,13 @@ describe("the state machine of the stream", () => {
         const world = new World();
         for (const choice of list) world.step(choice);
         world.settle();
-        for (const log of logs) expect(world.applied.get(log) ?? []).toEqual(world.visible(log));
-        expect(world.acknowledged).toEqual(world.stored);
+        for (const log of logs) {
+          const applied = world.applied.get(log) ?? [];
+          const lost = (seq: number) => world.isInGap(log, seq);
+          expect(applied, "S1, S2").toEqual(world.everVisible(log).filter((seq) => !lost(seq)));
+          expect(applied.filter(lost), "S6").toEqual([]);
+        }
+        expect(world.acknowledged, "S3").toEqual(world.stored);
       }),
       { numRuns: 500 },
     );
@@ -101,12 +128,16 @@ const logs = ["a", "b"];
 
 /** A server, a client that crashes, and a network between them that loses, repeats and breaks off. */
 class World {
-  readonly server = new Map(logs.map((log, at) => [log, { last: at * 5, hidden: new Set<number>() }]));
+  readonly server = new Map(
+    logs.map((log, at) => [log, { last: at * 5, prunedThrough: 0, hidden: new Set<number>() }]),
+  );
   readonly begin = new Map(logs.map((log, at) => [log, at * 5]));
   /** What survives a crash. */
   readonly stored = new Map<string, number>();
   readonly applied = new Map<string, number[]>();
   readonly acknowledged = new Map<string, number>();
+  /** What the application was told that it will never see. */
+  readonly gaps: Gap[] = [];
   machine = new SyncMachine<Numbered>(this.stored);
   effects: SyncEffect<Numbered>[] = [];
   /** On its way to the client. */
@@ -114,11 +145,22 @@ class World {
   /** Logs whose first entry the machine has seen: only in these can it know of a hole. */
   begun = new Set<string>();
 
-  visible(log: string): number[] {
+  everVisible(log: string): number[] {
     const { last, hidden } = this.#log(log);
     const seqs: number[] = [];
     for (let seq = (this.begin.get(log) ?? 0) + 1; seq <= last; seq++) if (!hidden.has(seq)) seqs.push(seq);
     return seqs;
+  }
+
+  visible(log: string): number[] {
+    const { prunedThrough } = this.#log(log);
+    return this.everVisible(log).filter((seq) => seq > prunedThrough);
+  }
+
+  isInGap(log: string, seq: number): boolean {
+    return this.gaps.some(
+      (gap) => gap.log === log && seq >= (gap.prunedFrom ?? 0) && seq <= gap.prunedThrough,
+    );
   }
 
   step(choice: number): void {
@@ -128,6 +170,7 @@ class World {
     else if (kind <= 7) this.perform(detail);
     else if (kind === 8) this.connect();
     else if (detail % 4 === 0) this.crash();
+    else if (detail % 5 === 0) this.stayAway(logs[detail % 2] ?? "a");
     else this.loseFirst();
   }
 
@@ -153,12 +196,24 @@ class World {
 
   connect(): void {
     this.#handle({ type: "connected" });
+    for (const log of logs) {
+      const { prunedThrough } = this.#log(log);
+      if (prunedThrough > Math.max(this.acknowledged.get(log) ?? 0, this.begin.get(log) ?? 0))
+        this.#handle({ type: "resync_required", log, prunedThrough });
+    }
     this.wire = logs.flatMap((log) => {
       const from = this.acknowledged.get(log) ?? 0;
       return this.visible(log)
         .filter((seq) => seq > from)
         .map((seq) => entry(seq, log));
     });
+  }
+
+  /** Away for longer than the server keeps entries for: it prunes nothing that a connected device has not acknowledged. */
+  stayAway(log: string): void {
+    const state = this.#log(log);
+    state.prunedThrough = Math.max(state.prunedThrough, state.last - 2);
+    this.connect();
   }
 
   /** Whatever was not stored is gone: also a commit that was under way, or an ack that nobody heard the answer of. */
@@ -194,7 +249,10 @@ class World {
       }
       case "apply":
         for (const step of effect.batch.steps) {
-          if (step.type !== "entry") continue;
+          if (step.type === "resync") {
+            this.gaps.push(step);
+            continue;
+          }
           const { log, seq } = step.entry;
           this.applied.set(log, [...(this.applied.get(log) ?? []), seq]);
         }
@@ -217,7 +275,7 @@ class World {
     const isRefused = detail % 5 === 0;
     const isAnswerLost = detail % 7 === 0;
     for (const [log, seq] of positions) {
-      expect(seq).toBeLessThanOrEqual(this.stored.get(log) ?? 0);
+      expect(seq, "S3").toBeLessThanOrEqual(this.stored.get(log) ?? 0);
       if (!isRefused) this.acknowledged.set(log, Math.max(seq, this.acknowledged.get(log) ?? 0));
     }
     this.#handle({ type: isRefused || isAnswerLost ? "ack_failed" : "acked" });

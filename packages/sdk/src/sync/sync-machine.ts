@@ -19,7 +19,15 @@ export interface Range {
 export type Positions = ReadonlyMap<string, number>;
 
 /** What is to be stored, in order. */
-export type Step<E> = { type: "entry"; entry: E } | { type: "resync"; log: string; prunedThrough: number };
+export type Step<E> = { type: "entry"; entry: E } | ({ type: "resync" } & Gap);
+
+/** Numbers that the server no longer has. */
+export interface Gap {
+  log: string;
+  /** null: this device had nothing of the log. */
+  prunedFrom: number | null;
+  prunedThrough: number;
+}
 
 export interface Batch<E> {
   steps: readonly Step<E>[];
@@ -59,12 +67,8 @@ interface LogState<E> {
 
 /**
  * Puts a stream that repeats, skips and breaks off into order: each entry is applied exactly once, in the order of its
- * log, and acknowledged only after it is committed. No I/O: inputs in, effects out.
- *
- * Invariants, held by `sync-machine.test.ts`:
- * 1. Of each log the applied numbers rise; none is applied twice, also across crashes.
- * 2. A number is skipped only when a fill did not have it, or it was pruned.
- * 3. No position is acknowledged above what is committed.
+ * log, and acknowledged only after it is committed. No I/O: inputs in, effects out. `SPEC.md` has its table and its
+ * invariants.
  */
 export class SyncMachine<E extends Numbered> {
   readonly #logs = new Map<string, LogState<E>>();
@@ -95,7 +99,7 @@ export class SyncMachine<E extends Numbered> {
         this.#closeHole(input.range, { entries: input.entries, effects });
         break;
       case "resync_required":
-        this.#skipPruned(input.log, input.prunedThrough);
+        this.#skipPruned(input, effects);
         break;
       case "caught_up":
         this.#isCaughtUpDue = true;
@@ -115,6 +119,12 @@ export class SyncMachine<E extends Numbered> {
     }
     this.#proceed(effects);
     return effects;
+  }
+
+  /** The hole was not closed otherwise. */
+  isWaitingFor({ log, fromSeq, toSeq }: Range): boolean {
+    const hole = this.#logs.get(log)?.hole;
+    return hole?.fromSeq === fromSeq && hole.toSeq === toSeq;
   }
 
   /** Positions that are committed and not acknowledged: for the last ack before the end. */
@@ -146,8 +156,7 @@ export class SyncMachine<E extends Numbered> {
     const state = this.#stateOf(entry.log);
     const { taken } = state;
     if (taken !== undefined && entry.seq <= taken) {
-      // The server sends it again, so an earlier ack was lost.
-      if (state.committed !== undefined) this.#oweAck(entry.log, state.committed);
+      this.#acknowledgeAgain(entry.log, state);
     } else if (state.hole) {
       if (entry.seq > (state.waiting.at(-1)?.seq ?? 0)) state.waiting.push(entry);
     } else if (taken === undefined || entry.seq === taken + 1) {
@@ -170,8 +179,8 @@ export class SyncMachine<E extends Numbered> {
   }
 
   #closeHole(range: Range, given: { entries: readonly E[]; effects: SyncEffect<E>[] }): void {
+    if (!this.isWaitingFor(range)) return;
     const state = this.#stateOf(range.log);
-    if (state.hole?.fromSeq !== range.fromSeq || state.hole.toSeq !== range.toSeq) return;
     for (const entry of given.entries.toSorted((a, b) => a.seq - b.seq)) {
       const isAsked = entry.log === range.log && entry.seq <= range.toSeq;
       if (isAsked && entry.seq > (state.taken ?? 0)) this.#take(state, entry);
@@ -183,13 +192,17 @@ export class SyncMachine<E extends Numbered> {
     for (const entry of waiting) this.#receive(entry, given.effects);
   }
 
-  #skipPruned(log: string, prunedThrough: number): void {
+  #skipPruned({ log, prunedThrough }: Omit<Gap, "prunedFrom">, effects: SyncEffect<E>[]): void {
     const state = this.#stateOf(log);
-    if (state.taken !== undefined && state.taken >= prunedThrough) return;
+    if (state.taken !== undefined && state.taken >= prunedThrough) {
+      this.#acknowledgeAgain(log, state);
+      return;
+    }
+    const prunedFrom = state.taken === undefined ? null : state.taken + 1;
     state.taken = prunedThrough;
     state.hole = undefined;
-    state.waiting = [];
-    this.#ready.push({ type: "resync", log, prunedThrough });
+    this.#ready.push({ type: "resync", log, prunedFrom, prunedThrough });
+    for (const entry of state.waiting.splice(0)) this.#receive(entry, effects);
   }
 
   #commit(): void {
@@ -203,6 +216,11 @@ export class SyncMachine<E extends Numbered> {
   #oweAck(log: string, seq: number): void {
     if (seq > (this.#unacked.get(log) ?? 0) && seq > (this.#acking?.get(log) ?? 0))
       this.#unacked.set(log, seq);
+  }
+
+  /** The server says again what this device has: an earlier ack was lost. */
+  #acknowledgeAgain(log: string, { committed }: LogState<E>): void {
+    if (committed !== undefined) this.#oweAck(log, committed);
   }
 
   #reclaimAck(): void {
