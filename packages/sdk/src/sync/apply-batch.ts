@@ -14,6 +14,7 @@ import { ensureConversation } from "../timeline/identify-conversation.ts";
 import { Placing } from "../timeline/place.ts";
 import { type StoredConversation, conversationRecord } from "../timeline/records.ts";
 import { tellTouched } from "../timeline/tell-touched.ts";
+import { gapWrite } from "./heal-gap.ts";
 import { ReplayWindows } from "./replay-windows.ts";
 import type { SyncEntry } from "./sync-event.ts";
 import type { Batch, Positions } from "./sync-machine.ts";
@@ -63,6 +64,7 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
       ...draft.writes,
       ...inbox.writesFor(received),
       ...windows.writes(),
+      ...batch.steps.flatMap((step) => (step.type === "resync" ? [gapWrite(step)] : [])),
       ...[...batch.positions].map(([log, seq]) => positionRecord.put([log], seq)),
     ]);
     return placing.touched;

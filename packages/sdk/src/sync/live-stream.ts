@@ -8,6 +8,7 @@ import { applyBatch, loadPositions } from "./apply-batch.ts";
 import { finalStatusOf, statusOf } from "./client-status.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionState } from "./connection-machine.ts";
+import { healGaps } from "./heal-gap.ts";
 import { sendAck } from "./send-ack.ts";
 import { type SyncEntry, parseFilled, parseStreamEvent } from "./sync-event.ts";
 import {
@@ -134,6 +135,8 @@ export class LiveStream {
         return;
       case "caught_up":
         this.#connection.handle({ type: "caught_up" });
+        // What fails is done again when the next connection has caught up.
+        healGaps(this.#options.session, this.#connection.signal).catch(() => {});
     }
   }
 
