@@ -124,7 +124,7 @@ export class LiveStream {
         return;
       case "apply":
         // The next start applies it: a batch that outlived this run would be applied by both.
-        if (this.#stopping.signal.aborted) return;
+        if (this.#connection.signal.aborted) return;
         this.#applying = this.#apply(effect.batch);
         return;
       case "schedule_ack":
