@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "a0a61a95109587e24ab565e669f4b2f36f26bbb5dd66f2328f52b56f31728779",
+  1: "3e50dc81cb18d62c51a8db6130a9be236bbc5ede035515166b743c31c20f9cf1",
 };
 
 const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>

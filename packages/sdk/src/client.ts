@@ -304,7 +304,8 @@ class SottoClient implements Client {
     const { url, store, now, pq, policy, account } = this.#options;
     const [api, events] = [this.#api, this.#events];
     const identities = new Identities({ store, api, me, now, events, policy });
-    const directory = new Directory({ store, identities, me, now });
+    const checkOwn = (signal?: AbortSignal): Promise<void> => identity.check(signal);
+    const directory = new Directory({ store, identities, me, now, checkOwn });
     const identity = new OwnIdentity({ store, api, me, account, identities, directory, events, now });
     const session: Session = {
       url,

@@ -283,3 +283,30 @@ describe("a handover", () => {
     expect((await get(phone, phone.id)).body).toMatchObject({ current_version: 0 });
   });
 });
+
+const sendTo = (from: DevicePerson, to: DevicePerson, list_version: number): Promise<RestAnswer> =>
+  rest(url, "POST /messages/send", {
+    token: from.token,
+    body: {
+      recipient_user_id: to.id,
+      sender_device_id: from.deviceId,
+      ciphertext: `by list ${list_version}`,
+      recipients: [{ user_id: to.id, device_id: to.deviceId, wrap: "", list_version }],
+    },
+  });
+
+describe("a device that is not sealed to because of its user's list", () => {
+  test("is outdated once its user has signed another list", async () => {
+    const [alice, bob] = [await newPerson(url), await newPerson(url)];
+    expect((await sendTo(alice, bob, 0)).status).toBe(200);
+    await publishChain(bob, 2);
+    const device = { user_id: bob.id, device_id: bob.deviceId };
+    for (const version of [0, 1, 3]) {
+      expect(outcome(await sendTo(alice, bob, version))).toEqual({
+        status: 409,
+        detail: { code: "device_list_stale", missing: [], extra: [], outdated: [device] },
+      });
+    }
+    expect((await sendTo(alice, bob, 2)).status).toBe(200);
+  });
+});

@@ -26,7 +26,13 @@ export type Message = z.output<typeof message>;
 
 export const messageList = z.object({ messages: z.array(message) });
 
-export const recipient = z.object({ userId, deviceId, wrap: text(maxWrapChars) });
+export const recipient = z.object({
+  userId,
+  deviceId,
+  wrap: text(maxWrapChars),
+  /** Not sealed to, because the user's newest signed device list, of this version, does not name the device. */
+  listVersion: z.int().min(0).optional(),
+});
 export type Recipient = z.output<typeof recipient>;
 
 export const send = {

@@ -30,6 +30,8 @@ export interface RecipientDevice extends DeviceAddress {
   pinnedDik?: Bytes | undefined;
   /** Why it must not be sealed to, whatever its key. */
   refusal?: PublicKeyRefusal | undefined;
+  /** Of `not_listed`: the version of the list that does not name it. */
+  listVersion?: number | undefined;
 }
 
 export type UnreachableReason =
@@ -45,7 +47,7 @@ export interface DeviceWraps {
   /** What every wrap was sealed with: the answer to {@link PqPolicy} `prefer`. */
   kem: KemName;
   /** `recipients` of the API; `wrap` is `""` for a device that could not be sealed to. */
-  wraps: (DeviceAddress & { wrap: string })[];
+  wraps: (DeviceAddress & { wrap: string; listVersion?: number })[];
   unreachable: UnreachableDevice[];
   /** Reached through a bare key, without the protection of a signed bundle. */
   basic: DeviceAddress[];
@@ -62,14 +64,12 @@ interface WrapInput {
 }
 
 interface Judged {
-  address: DeviceAddress;
+  address: DeviceAddress & { listVersion?: number };
   verdict: PublicKeyVerdict;
 }
 
-type Reached = { address: DeviceAddress } & (
-  | { wrap: string; isBasic: boolean; isExpired: boolean }
-  | { wrap: undefined; reason: UnreachableReason }
-);
+type Reached = Pick<Judged, "address"> &
+  ({ wrap: string; isBasic: boolean; isExpired: boolean } | { wrap: undefined; reason: UnreachableReason });
 
 /** Wraps a content key for devices. A device that cannot be reached is a value. */
 export async function wrapForDevices(
@@ -83,11 +83,14 @@ export async function wrapForDevices(
 }
 
 async function judge(
-  { userId, deviceId, publicKey, pinnedDik, refusal }: RecipientDevice,
+  { userId, deviceId, publicKey, pinnedDik, refusal, listVersion }: RecipientDevice,
   now: number,
 ): Promise<Judged> {
   const address = { userId, deviceId };
-  if (refusal) return { address, verdict: { ok: false, reason: refusal } };
+  if (refusal) {
+    const by = listVersion === undefined ? {} : { listVersion };
+    return { address: { ...address, ...by }, verdict: { ok: false, reason: refusal } };
+  }
   return { address, verdict: await verifyDevicePublicKey(publicKey, { ...address, now, pinnedDik }) };
 }
 
@@ -120,9 +123,11 @@ function report(kem: KemName, all: readonly Reached[]): DeviceWraps {
     kem,
     wraps: all.map(({ address, wrap }) => ({ ...address, wrap: wrap ?? "" })),
     unreachable: all.flatMap((one) =>
-      one.wrap === undefined ? [{ ...one.address, reason: one.reason }] : [],
+      one.wrap === undefined ? [{ ...plain(one.address), reason: one.reason }] : [],
     ),
     basic: all.flatMap((one) => (one.wrap !== undefined && one.isBasic ? [one.address] : [])),
     expired: all.flatMap((one) => (one.wrap !== undefined && one.isExpired ? [one.address] : [])),
   };
 }
+
+const plain = ({ userId, deviceId }: DeviceAddress): DeviceAddress => ({ userId, deviceId });

@@ -12,8 +12,6 @@ import type { Identities, Lookup, Trust } from "./identities.ts";
 
 /** A list that sends are sealed for may be this old: the server refuses one that has changed since. */
 const freshForMs = 60_000;
-/** One with a device that its user has not signed for: the next list may name it. */
-const unsettledForMs = 1_000;
 /** So often a list that is younger is asked for anew, because of a sender that it does not name. */
 const maxHurries = 20;
 /** A sender that a list of this age does not name is unknown. */
@@ -32,7 +30,6 @@ interface Known {
   at: number;
   devices: RecipientDevice[];
   trust: Trust;
-  isSettled: boolean;
 }
 
 interface DirectoryOptions {
@@ -40,6 +37,8 @@ interface DirectoryOptions {
   identities: Identities;
   me: Me;
   now: () => number;
+  /** Looks whether this device is linked by now. */
+  checkOwn: (signal?: AbortSignal) => Promise<void>;
 }
 
 /** Everyone's devices: those that their users have signed for, or, of users without lists, as pinned at first sight. */
@@ -58,13 +57,22 @@ export class Directory {
    * for one's own `DEVICE_NOT_LINKED`.
    */
   async list(userId: UserId, options: { signal?: AbortSignal | undefined } = {}): Promise<RecipientDevice[]> {
+    if (userId === this.#options.me.userId) return this.#listOwn(options.signal);
     const { devices, trust } = await this.#find(userId, { ...options, maxAgeMs: freshForMs });
-    if (isBlocked(trust)) {
-      throw new SottoError("IDENTITY_CHANGED", { details: { userId } });
-    }
-    const { me } = this.#options;
-    if (userId === me.userId && !isListed(trust, me.deviceId)) throw new SottoError("DEVICE_NOT_LINKED");
+    if (isBlocked(trust)) throw new SottoError("IDENTITY_CHANGED", { details: { userId } });
     return devices;
+  }
+
+  async #listOwn(signal?: AbortSignal): Promise<RecipientDevice[]> {
+    const { me, checkOwn } = this.#options;
+    const find = () => this.#find(me.userId, { signal, maxAgeMs: freshForMs });
+    const { devices, trust } = await find();
+    if (isListed(trust, me.deviceId)) return devices;
+    // The news of an approval may still be on its way.
+    await checkOwn(signal);
+    const again = await find();
+    if (!isListed(again.trust, me.deviceId)) throw new SottoError("DEVICE_NOT_LINKED");
+    return again.devices;
   }
 
   /**
@@ -97,8 +105,7 @@ export class Directory {
   #findFresh(userId: string, at: number, maxAgeMs: number): Known | undefined {
     const cached = this.#lists.get(userId);
     const ageMs = cached ? at - cached.at : -1;
-    const mayBeMs = cached?.isSettled === false ? Math.min(maxAgeMs, unsettledForMs) : maxAgeMs;
-    return ageMs >= 0 && ageMs < mayBeMs ? cached : undefined;
+    return ageMs >= 0 && ageMs < maxAgeMs ? cached : undefined;
   }
 
   /** The next `list` asks the server. */
@@ -114,7 +121,12 @@ export class Directory {
     const { signal } = options;
     const known = options.isFresh ? undefined : await this.#verifyKnown(sender);
     if (known) return known;
-    const { at } = await this.#find(sender.userId, { signal, maxAgeMs: senderFreshForMs });
+    const { me, checkOwn } = this.#options;
+    const { at, trust } = await this.#find(sender.userId, { signal, maxAgeMs: senderFreshForMs });
+    if (sender.userId === me.userId && trust.kind === "untrusted") {
+      await checkOwn(signal);
+      await this.#find(sender.userId, { signal, maxAgeMs: senderFreshForMs });
+    }
     const found = await this.#verifyKnown(sender);
     // Its user may have signed for it in the meantime: what is refused now stays refused.
     if (found || at === this.#options.now() || !this.#mayHurry(sender.userId)) return found;
@@ -138,28 +150,20 @@ export class Directory {
     const { identities, now } = this.#options;
     const at = now();
     const fresh = this.#findFresh(userId, at, maxAgeMs);
-    if (fresh) return fresh;
-    const cached = this.#lists.get(userId);
-    try {
-      return await this.#keep(userId, await identities.lookUp(userId, signal), at);
-    } catch (error) {
-      // Somebody who leaves a device unsigned must not use up the look-ups: the server refuses a list that is stale.
-      if (cached && error instanceof SottoError && error.code === "RATE_LIMITED") return cached;
-      throw error;
-    }
+    return fresh ?? this.#keep(userId, await identities.lookUp(userId, signal), at);
   }
 
   async #keep(userId: UserId, lookup: Lookup, at: number): Promise<Known> {
     const { identities } = this.#options;
     const trust = await identities.judge(userId, lookup);
     const devices = await Promise.all(
-      lookup.devices.map((device) => this.#judge({ userId, ...device }, trust)),
+      lookup.devices.map((device) => this.#judge({ userId, ...device }, trust, lookup.currentVersion)),
     );
     const unlisted = devices.filter(({ refusal }) => refusal === "not_listed");
     for (const { deviceId } of unlisted) {
       identities.tellOnce({ type: "device_not_listed", userId, deviceId });
     }
-    const known = { at, devices, trust, isSettled: unlisted.length === 0 };
+    const known = { at, devices, trust };
     this.#lists.set(userId, known);
     return known;
   }
@@ -181,11 +185,12 @@ export class Directory {
   async #judge(
     device: { userId: UserId; deviceId: DeviceId; publicKey: string },
     trust: Trust,
+    listVersion: number,
   ): Promise<ListedRecipient> {
     const { userId, deviceId, publicKey } = device;
     const { store, now } = this.#options;
     const recipient = { userId, deviceId, publicKey };
-    if (!isListed(trust, deviceId)) return { ...recipient, refusal: "not_listed" };
+    if (!isListed(trust, deviceId)) return { ...recipient, refusal: "not_listed", listVersion };
     const known = await deviceRecord.get(store, userId, deviceId);
     const listedDik = trust.kind === "listed" ? trust.diks.get(deviceId) : undefined;
     const seenDik = known?.dik ?? undefined;

@@ -32,6 +32,7 @@ export async function openMessage(message: Message, opening: Opening): Promise<O
   }
   if (header === "malformed" || header === "oversize") return unreadable(message, header, opening);
   if (message.wrap === null) return unreadable(message, "not_for_this_device", opening);
+  if (message.wrap === "") return unreadable(message, "not_addressed", opening);
   const sender = { userId: message.senderUserId, deviceId: message.senderDeviceId };
   const known = await opening.directory.findSender(sender, opening);
   if (!known) return unreadable(message, "sender_unverified", opening);

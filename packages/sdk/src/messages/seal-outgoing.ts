@@ -55,10 +55,11 @@ export async function sealOutgoing(
       pq: session.pq,
     }),
   );
-  const recipients = wraps.map(({ wrap, ...address }) => ({
+  const recipients = wraps.map(({ wrap, listVersion, ...address }) => ({
     userId: userId.parse(address.userId),
     deviceId: deviceId.parse(address.deviceId),
     wrap,
+    listVersion,
   }));
   const others = new Set(userIds.filter((id) => id !== session.me.userId));
   const recipientCount = recipients.filter(({ userId: id }) => others.delete(id)).length;

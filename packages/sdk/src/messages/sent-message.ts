@@ -33,7 +33,7 @@ const kem = z.enum(["x25519", "x-wing"]).default("x25519");
 const sealed = z.object({
   conversationId,
   body: z.string(),
-  recipients: z.array(z.object({ userId, deviceId, wrap: z.string() })),
+  recipients: z.array(z.object({ userId, deviceId, wrap: z.string(), listVersion: z.number().optional() })),
   unreachable: z.array(z.custom<UnreachableDevice>()),
   kem,
   /** Users, other than this one, that it is sealed for. */

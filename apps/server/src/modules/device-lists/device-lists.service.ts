@@ -11,11 +11,17 @@ import {
   type UserId,
 } from "@sotto/schema";
 import type { App } from "../../app.ts";
+import type { Db, Tx } from "../../db/db.ts";
 import { AppError } from "../../errors.ts";
 import type { Call, DeviceCaller } from "../../pipeline/call.ts";
 import { transact } from "../../pipeline/transact.ts";
 import { lockUser } from "../accounts/users.service.ts";
-import { countKeyLookups, listDevicesOfEach, requireDeviceOf } from "../devices/devices.service.ts";
+import {
+  countKeyLookups,
+  listDevicesOfEach,
+  raiseRosterVersions,
+  requireDeviceOf,
+} from "../devices/devices.service.ts";
 import { appendAccountEntries } from "../logs/logs.service.ts";
 import {
   findHandover,
@@ -57,6 +63,8 @@ export async function publishList(call: Call<DeviceCaller>, { list, handover }: 
       await requireDeviceOf(tx, userId, handover.deviceId);
       await upsertHandover(tx, { userId, fromDeviceId: caller.deviceId, ...handover, at });
     }
+    // A send that was checked against the list before must not be stored after this one.
+    await raiseRosterVersions(tx, userId);
     await appendAccountEntries(tx, wakes, { userId, at, events: [{ type: "device_list.signed", version }] });
     return { version };
   });
@@ -121,6 +129,13 @@ function readLists(app: App, asked: Asked[], limitOfEach: number): Promise<(Know
         devices: devices.get(userId) ?? [],
       }));
     });
+}
+
+/** The newest version of each user's chain; 0 without one. */
+export async function findListVersions(db: Db | Tx, userIds: UserId[]): Promise<Map<UserId, number>> {
+  if (userIds.length === 0) return new Map();
+  const newest = await listNewestVersions(db, userIds);
+  return new Map(userIds.map((userId) => [userId, newest.get(userId) ?? 0]));
 }
 
 export async function getHandover({ app, caller }: Call<DeviceCaller>) {

@@ -28,6 +28,8 @@ interface SealedSend {
   clientMessageId: string | null;
   ciphertext: string;
   recipients: Recipient[];
+  /** The newest signed list of each user whose list is the reason for an empty wrap. */
+  listVersions: ReadonlyMap<UserId, number>;
   now: Date;
 }
 
@@ -45,11 +47,16 @@ export function requireCurrentDevices(send: SealedSend, devices: KnownDevice[]):
   const wraps: Record<string, string> = {};
   const extra: { userId: UserId; deviceId: DeviceId }[] = [];
   const outdated: { userId: UserId; deviceId: DeviceId }[] = [];
-  for (const { userId, deviceId, wrap } of send.recipients) {
+  for (const { userId, deviceId, wrap, listVersion } of send.recipients) {
     const key = deviceKey(userId, deviceId);
     const device = expected.get(key);
     if (!device || Object.hasOwn(wraps, key)) extra.push({ userId, deviceId });
-    else if (isOutdated(wrap, device.public_key, send.now)) outdated.push({ userId, deviceId });
+    else if (
+      isOutdated(wrap, device.public_key, send.now) ||
+      (listVersion ?? send.listVersions.get(userId)) !== send.listVersions.get(userId)
+    ) {
+      outdated.push({ userId, deviceId });
+    }
     wraps[key] = wrap;
   }
   const missing = [...expected]

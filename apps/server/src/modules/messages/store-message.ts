@@ -12,6 +12,7 @@ import { brokenUniqueConstraint, type Tx } from "../../db/db.ts";
 import { AppError } from "../../errors.ts";
 import type { Call } from "../../pipeline/call.ts";
 import { transact, type Wakes } from "../../pipeline/transact.ts";
+import { findListVersions } from "../device-lists/device-lists.service.ts";
 import { listDevicesOfUsers } from "../devices/devices.service.ts";
 import { conversationLog, viewNewMessage, type Audience, type StoredMessage } from "../logs/entries.ts";
 import { findByDedupeKey, findSenderDevice, insertMessage } from "./messages.queries.ts";
@@ -120,7 +121,10 @@ async function checkRecipients(
 ): Promise<Record<string, string> | null> {
   if (!outgoing.recipients) return null;
   const devices = await listDevicesOfUsers(tx, await target.listUsers());
+  const byList = outgoing.recipients.filter(({ listVersion }) => listVersion !== undefined);
+  const listVersions = await findListVersions(tx, [...new Set(byList.map(({ userId }) => userId))]);
   const sealed = {
+    listVersions,
     conversationId: target.conversationId,
     senderUserId: call.caller.userId,
     senderDeviceId: outgoing.senderDeviceId,

@@ -42,7 +42,7 @@ export class ModelDevice {
   readonly sendings: Sending[] = [];
   /** What came to the application that must not have. */
   readonly violations: string[] = [];
-  /** From then on it is one of the user's, approved, by the clock that it shares with the server; Infinity before. */
+  /** From then on its user's list names it, by the clock that it shares with the server; Infinity before. */
   readyAt = Infinity;
   removal: { startedAt: number; endedAt: number } | undefined;
   readonly #url: string;
@@ -126,6 +126,7 @@ export class ModelDevice {
 
   send(lane: Lane, text: string, isRetried: boolean): Sending | undefined {
     const run = this.#run;
+    // Nothing is sent from a device that waits for its approval.
     if (!run || run.isDead || this.readyAt === Infinity) return undefined;
     const sending: Sending = {
       text,
@@ -232,22 +233,19 @@ export class ModelDevice {
   async #start(run: Run): Promise<void> {
     await this.#whileAlive(run, async () => {
       await run.client.start();
-      await this.#getApproved(run.client).catch(() => {});
+      if (this.readyAt === Infinity) await this.#getReady(run);
       const before = run.reading;
       run.reading = before.then(() => this.#read(run));
     });
   }
 
-  /** By another device of the user that runs; where there is none, or it dies, at a later boot. */
-  async #getApproved(client: Client): Promise<void> {
-    if (this.readyAt < Infinity) return;
-    if ((await client.identity.check()) !== "linked") {
-      const others = this.user.devices.filter((one) => one.readyAt < Infinity && !one.removal);
-      const approver = others.find((one) => one.client?.me)?.client;
-      await approver?.devices.approve(await client.devices.link());
-      if ((await client.identity.check()) !== "linked") return;
-    }
-    this.readyAt = Date.now();
+  /** The first device of a user is linked by itself; another one is let in, at once or when all is calm. */
+  async #getReady({ client }: Run): Promise<void> {
+    const state = await client.identity.check().catch(() => "unknown" as const);
+    if (state === "linked") this.readyAt = Date.now();
+    if (state !== "pending") return;
+    const code = await client.devices.link();
+    await this.user.approve(this, code);
   }
 
   async #read(run: Run): Promise<void> {

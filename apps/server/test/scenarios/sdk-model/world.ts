@@ -20,6 +20,8 @@ export interface ModelUser {
   stays: Stay[];
   /** One after the other: a number has one code at a time. */
   signingIn: (action: () => Promise<void>) => Promise<void>;
+  /** Another device of the user's lets this one in. */
+  approve: (device: ModelDevice, code: string) => Promise<void>;
 }
 
 export interface Wakes {
@@ -50,6 +52,7 @@ export class World implements AsyncDisposable {
       devices: [],
       stays: [],
       signingIn: inTurn(),
+      approve: (device, code) => this.#approve(device, code),
     }));
   }
 
@@ -176,6 +179,15 @@ export class World implements AsyncDisposable {
     this.#background(this.#newDevice(user).boot());
   }
 
+  #approve(device: ModelDevice, code: string): Promise<void> {
+    const others = device.user.devices.filter((one) => one !== device);
+    return this.#insist(others, async (client) => {
+      if (device.removal || device.readyAt < Infinity) return;
+      await client.devices.approve(code);
+      device.readyAt = Date.now();
+    });
+  }
+
   #removeDevice(device: ModelDevice | undefined): void {
     const deviceId = device?.deviceId;
     if (!device || deviceId === undefined || device.readyAt === Infinity) return;
@@ -217,7 +229,7 @@ export class World implements AsyncDisposable {
   /** Does it now on a device that runs; where that fails it is done when all is calm. */
   #insist(devices: readonly ModelDevice[], action: (client: Client) => Promise<void>): Promise<void> {
     const attempt = async (): Promise<void> => {
-      const client = devices.find((device) => device.client?.me && !device.removal)?.client;
+      const client = devices.find(isReady)?.client;
       if (!client) throw new SottoError("NETWORK");
       await action(client);
       this.#open.delete(attempt);
@@ -241,6 +253,9 @@ function inTurn(): (action: () => Promise<void>) => Promise<void> {
     return result;
   };
 }
+
+const isReady = ({ client, removal, readyAt }: ModelDevice): boolean =>
+  !!client?.me && !removal && readyAt < Infinity;
 
 function unless(code: string): (error: unknown) => void {
   return (error) => {
