@@ -1,5 +1,6 @@
 import type { Presence } from "@sotto/schema";
 import { type Api, createApi } from "./api/api.ts";
+import { type Backup, createBackup } from "./backup.ts";
 import { type Contacts, createContacts, findPresence } from "./contacts.ts";
 import type { ConversationOptions } from "./conversation.ts";
 import { type Conversations, type SignedIn, createConversations } from "./conversations.ts";
@@ -81,6 +82,7 @@ export interface Client extends AsyncDisposable {
   /** Whether a user is connected, and when last. Throws `USER_NOT_FOUND`. */
   presence(userId: string, options?: CallOptions): Promise<Presence>;
   readonly identity: IdentityApi;
+  readonly backup: Backup;
   /** Sends a code to the phone. Throws `INVALID_PHONE`, `OTP_RATE_LIMITED`, `OTP_NOT_SENT`. */
   requestOtp(phone: string, options?: CallOptions): Promise<OtpRequest>;
   /**
@@ -163,6 +165,7 @@ class SottoClient implements Client {
   readonly devices: Devices;
   readonly pin: Pin;
   readonly identity: IdentityApi;
+  readonly backup: Backup;
   readonly #options: ClientParts;
   readonly #api: Api;
   readonly #events = new Emitter<ClientEvents>();
@@ -186,6 +189,7 @@ class SottoClient implements Client {
     this.devices = createDevices(() => this.#require());
     this.pin = createPin(() => this.#require());
     this.identity = createIdentity(() => this.#require());
+    this.backup = createBackup(() => this.#require());
   }
 
   get me(): Me | null {

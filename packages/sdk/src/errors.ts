@@ -1,4 +1,5 @@
 import { type ErrorCode, type ErrorDetails, type UserId, errorDefinition, isErrorCode } from "@sotto/schema";
+import type { BackupRefusal } from "./backup/backup-file.ts";
 import type { LinkRefusal } from "./identity/link-code.ts";
 import type { UnreachableDevice } from "./crypto/wrap-for-devices.ts";
 
@@ -29,6 +30,8 @@ const clientErrors = {
   DEVICE_NOT_LINKED: { message: "Another device has to approve this one", retry: "after_change" },
   ALREADY_LINKED: { message: "This device is linked", retry: "never" },
   CANNOT_SIGN: { message: "This device may not sign device lists", retry: "after_change" },
+  RECOVERY_KEY_INVALID: { message: "The recovery key is mistyped", retry: "after_change" },
+  BACKUP_REFUSED: { message: "The backup is refused", retry: "never" },
   LINK_REFUSED: { message: "The link code is not good", retry: "after_change" },
   INVALID_INPUT: { message: "Invalid input", retry: "never" },
   BUSY: { message: "The messages are already being read", retry: "after_change" },
@@ -57,11 +60,13 @@ export type SottoErrorDetails<Code extends SottoErrorCode> = Code extends
       ? { devices: number; max: number }
       : Code extends "IDENTITY_CHANGED"
         ? { userId: UserId }
-        : Code extends "LINK_REFUSED"
-          ? { reason: LinkRefusal }
-          : Code extends ErrorCode
-            ? ErrorDetails<Code>
-            : undefined;
+        : Code extends "BACKUP_REFUSED"
+          ? { reason: BackupRefusal }
+          : Code extends "LINK_REFUSED"
+            ? { reason: LinkRefusal }
+            : Code extends ErrorCode
+              ? ErrorDetails<Code>
+              : undefined;
 
 /** A {@link SottoError} of any code: after a check of `code`, `details` has that code's type. */
 export type AnySottoError = { [Code in SottoErrorCode]: SottoError<Code> }[SottoErrorCode];

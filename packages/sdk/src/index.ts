@@ -17,6 +17,7 @@ export type {
   Presence,
   UserId,
 } from "@sotto/schema";
+export type { Backup, BackupRefusal } from "./backup.ts";
 export { type Client, type ClientOptions, type OtpRequest, createClient } from "./client.ts";
 export type { Contacts } from "./contacts.ts";
 export type {

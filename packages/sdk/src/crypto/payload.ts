@@ -1,5 +1,5 @@
 /**
- * What is said: `[kind, {fields}]` in deterministic CBOR (docs/PROTOCOL.md §8.7). A new kind is a new row of `codecs`;
+ * What is said: `[kind, {fields}]` in deterministic CBOR (docs/PROTOCOL.md §8.8). A new kind is a new row of `codecs`;
  * unknown fields of a known kind are skipped, unknown kinds are kept.
  */
 import {

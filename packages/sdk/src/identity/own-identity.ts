@@ -100,7 +100,7 @@ export class OwnIdentity {
         const lookup = await identities.lookUp(me.userId, signal);
         const newest = lookup.lists.at(-1);
         const last = newest === undefined ? undefined : readDeviceList(newest);
-        if (last && !equalConstantTime(last.uik, key.uik)) {
+        if (last && !equalConstantTime(last.uik, key.uik) && !(await this.#holds(last.uik))) {
           throw new SottoError("IDENTITY_CHANGED", { details: { userId: me.userId } });
         }
         await store.commit([ownKeyRecord.put([], key)]);
@@ -188,6 +188,12 @@ export class OwnIdentity {
       await this.chain.append(lookup.lists.at(-1) ?? null, this.#withSelf([]), { uik, signal });
     });
     await this.#settle(signal);
+  }
+
+  /** This device made the present identity itself, as the first one after the last had left: it may be given up again. */
+  async #holds(uik: Bytes): Promise<boolean> {
+    const own = await ownKeyRecord.get(this.#options.store);
+    return !!own?.uikPrivate && equalConstantTime(own.uik, uik);
   }
 
   /** The last device has signed itself out: nobody is left who could approve this one. */

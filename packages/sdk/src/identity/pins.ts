@@ -12,17 +12,15 @@ const acceptedList = z.object({
   uik: bytes,
 });
 
-const pinRecord = defineRecord(
-  "identity-pin",
-  acceptedList.extend({
-    /** ms since the epoch: when this identity key was first seen. */
-    sinceMs: z.number(),
-    /** The identity key whose safety number the user has compared. Another one is not verified. */
-    verifiedUik: bytes.nullable(),
-    /** `strict`: the newest list under another identity key, which the user has not confirmed. */
-    unconfirmed: acceptedList.nullable(),
-  }),
-);
+export const identityPin = acceptedList.extend({
+  /** ms since the epoch: when this identity key was first seen. */
+  sinceMs: z.number(),
+  /** The identity key whose safety number the user has compared. Another one is not verified. */
+  verifiedUik: bytes.nullable(),
+  /** `strict`: the newest list under another identity key, which the user has not confirmed. */
+  unconfirmed: acceptedList.nullable(),
+});
+const pinRecord = defineRecord("identity-pin", identityPin);
 
 export type AcceptedList = z.output<typeof acceptedList>;
 export type IdentityPin = z.output<typeof pinRecord.schema>;

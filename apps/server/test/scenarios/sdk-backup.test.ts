@@ -1,0 +1,132 @@
+import { memoryStore, type Client } from "@sotto/sdk";
+import { expect, test } from "vitest";
+import { TestUser } from "../sdk-fixtures.ts";
+import { startTestServer } from "../test-server.ts";
+
+async function bytesOf(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer());
+}
+const streamOf = (bytes: Uint8Array<ArrayBuffer>) => new Blob([bytes]).stream();
+
+async function textsOf(client: Client, peer: TestUser): Promise<string[]> {
+  const { messages } = await client.conversations.with(peer.userId).messages({ limit: 50 });
+  return messages.flatMap(({ content }) => (content.kind === "text" ? [content.text] : []));
+}
+
+test("after the loss of every device, the recovery key brings back identity, contacts and history", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  const lost = await TestUser.open({ url });
+  await alice.to(lost).send("one");
+  await lost.untilReceived(1);
+  await lost.to(alice).send("two");
+  await alice.untilReceived(1);
+  await lost.client.identity.setVerified(alice.userId, true);
+  const number = await lost.client.identity.safetyNumber(alice.userId);
+  const recoveryKey = await lost.client.backup.generateRecoveryKey();
+  const wrapped = await lost.client.backup.wrapRecoveryKey(recoveryKey, "passphrase");
+  const file = await bytesOf(await lost.client.backup.export(recoveryKey));
+  await lost[Symbol.asyncDispose]();
+  await alice.to(lost).send("three");
+
+  const changes: unknown[] = [];
+  alice.client.on("identity", (event) => changes.push(event));
+  await using found = await TestUser.open({ url, phone: lost.phone, store: memoryStore() });
+  expect(await found.client.identity.state()).toBe("pending");
+  const key = await found.client.backup.unwrapRecoveryKey(wrapped, "passphrase");
+  expect(key).toBe(recoveryKey);
+  await found.client.backup.restore(streamOf(file), key);
+  expect(await found.client.identity.state()).toBe("linked");
+  expect(await found.client.identity.of(alice.userId)).toMatchObject({ isVerified: true });
+  expect(await found.client.identity.safetyNumber(alice.userId)).toEqual(number);
+  expect(await textsOf(found.client, alice)).toEqual(["one", "two"]);
+  const hits = await found.client.conversations.with(alice.userId).search("one");
+  expect(hits).toHaveLength(1);
+
+  await found.to(alice).send("four");
+  await alice.until("the restored device's", () => alice.texts.includes("four"));
+  await alice.to(found).send("five");
+  await found.until("an answer", () => found.texts.includes("five"));
+  expect(await textsOf(found.client, alice)).toEqual(["one", "two", "four", "five"]);
+  expect(changes.filter((event) => JSON.stringify(event).includes("identity_changed"))).toEqual([]);
+  // A second time changes nothing.
+  await found.client.backup.restore(streamOf(file), key);
+  expect(await textsOf(found.client, alice)).toEqual(["one", "two", "four", "five"]);
+});
+
+test("a backup is refused that is another's, cut off, altered, or of an identity that was given up", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  await using bob = await TestUser.open({ url });
+  const recoveryKey = await bob.client.backup.generateRecoveryKey();
+  const file = await bytesOf(await bob.client.backup.export(recoveryKey));
+  const refusedFor = (by: TestUser, bytes: Uint8Array<ArrayBuffer>, key = recoveryKey) =>
+    by.client.backup.restore(streamOf(bytes), key).then(
+      () => "restored",
+      (error: { code: string; details?: { reason?: string } }) =>
+        [error.code, error.details?.reason].filter(Boolean).join(" "),
+    );
+  expect(await refusedFor(alice, file)).toBe("BACKUP_REFUSED wrong_user");
+  expect(await refusedFor(bob, file.slice(0, -1))).toBe("BACKUP_REFUSED damaged");
+  expect(await refusedFor(bob, new Uint8Array(300))).toBe("BACKUP_REFUSED malformed");
+  const otherKey = await alice.client.backup.generateRecoveryKey();
+  expect(await refusedFor(bob, file, otherKey)).toBe("BACKUP_REFUSED wrong_key");
+  expect(await refusedFor(bob, file, recoveryKey.slice(1))).toBe("RECOVERY_KEY_INVALID");
+
+  await using phone = await TestUser.open({ url, phone: bob.phone, isApproved: false });
+  await phone.client.identity.reset();
+  await using laptop = await TestUser.open({ url, phone: bob.phone, isApproved: false });
+  expect(await refusedFor(laptop, file)).toBe("IDENTITY_CHANGED");
+  await laptop.client.backup.restore(streamOf(file), recoveryKey, { isHistoryOnly: true });
+  expect(await laptop.client.identity.state()).toBe("pending");
+});
+
+test("who signed out everywhere comes back by the recovery key, and nobody is warned", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  await using bob = await TestUser.open({ url });
+  await alice.to(bob).send("one");
+  await bob.untilReceived(1);
+  const recoveryKey = await bob.client.backup.generateRecoveryKey();
+  const file = await bytesOf(await bob.client.backup.export(recoveryKey));
+  await bob.client.signOut();
+  await bob.signIn();
+  expect(await bob.client.identity.state()).toBe("linked");
+  await bob.client.backup.restore(streamOf(file), recoveryKey);
+  const changes: unknown[] = [];
+  alice.client.on("identity", ({ type }) => changes.push(type));
+  await alice.to(bob).send("two");
+  expect(changes).toEqual([]);
+  expect(await textsOf(bob.client, alice)).toContain("one");
+});
+
+test("a linked device is given the history, in a file that only it can open", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  await using bob = await TestUser.open({ url });
+  for (const text of ["one", "two"]) await alice.to(bob).send(text);
+  await bob.untilReceived(2);
+  await bob.to(alice).send("three");
+  await using laptop = await TestUser.open({ url, phone: bob.phone });
+  await alice.to(bob).send("four");
+  await laptop.untilReceived(1);
+  const file = await bytesOf(await bob.client.backup.exportForDevice(laptop.me.deviceId));
+  await expect(bob.client.backup.importFromDevice(streamOf(file))).rejects.toMatchObject({
+    code: "DEVICE_NOT_LINKED",
+  });
+  await expect(bob.client.backup.exportForDevice("unknown")).rejects.toMatchObject({
+    code: "DEVICE_NOT_FOUND",
+  });
+  await using tablet = await TestUser.open({ url, phone: bob.phone });
+  await expect(tablet.client.backup.importFromDevice(streamOf(file))).rejects.toMatchObject({
+    code: "BACKUP_REFUSED",
+    details: { reason: "wrong_key" },
+  });
+  await laptop.client.backup.importFromDevice(streamOf(file));
+  expect(await textsOf(laptop.client, alice)).toEqual(["one", "two", "three", "four"]);
+  expect(laptop.texts).toEqual(["four"]);
+});

@@ -1,0 +1,170 @@
+import { deviceId as deviceIdSchema } from "@sotto/schema";
+import { type BackupRefusal, decryptBackup, encryptBackup, refused } from "./backup/backup-file.ts";
+import { contactsPart, timelinePart } from "./backup/parts.ts";
+import { type BackupHead, type BackupPart, backupEnd, backupHead, backupItem } from "./backup/records.ts";
+import {
+  generateRecoveryKey,
+  readRecoveryKey,
+  unwrapRecoveryKey,
+  wrapRecoveryKey,
+} from "./backup/recovery-key.ts";
+import type { GetSession } from "./conversations.ts";
+import { SottoError, invalidInput } from "./errors.ts";
+import { transferRecord } from "./identity/linking.ts";
+import { isPair, ownKeyRecord } from "./identity/own-key.ts";
+import type { Session } from "./session.ts";
+
+export type { BackupRefusal };
+
+interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Backups: the identity key, whose identities were verified, and what was said, in one age file that only the recovery
+ * key opens. Where the file is kept is the application's matter.
+ */
+export interface Backup {
+  /** A new recovery key, to be shown to the user once and kept by them: 58 characters in groups, with a checksum. */
+  generateRecoveryKey(): Promise<string>;
+  /**
+   * The recovery key encrypted with a passphrase (Argon2id, 64 MiB, about half a second), to be kept beside the file.
+   * Throws `RECOVERY_KEY_INVALID`.
+   */
+  wrapRecoveryKey(recoveryKey: string, passphrase: string): Promise<string>;
+  /** Throws `WRONG_PASSPHRASE`, `BACKUP_REFUSED`. */
+  unwrapRecoveryKey(wrapped: string, passphrase: string): Promise<string>;
+  /**
+   * The backup as a stream, made as it is read. Throws `RECOVERY_KEY_INVALID`; `CANNOT_SIGN` on a device that does not
+   * have the identity key.
+   *
+   * @example
+   * ```ts
+   * const recoveryKey = await client.backup.generateRecoveryKey();
+   * const file = await new Response(await client.backup.export(recoveryKey)).blob();
+   * ```
+   */
+  export(recoveryKey: string): Promise<ReadableStream<Uint8Array>>;
+  /**
+   * What was said, for a device that this one has approved: nobody else can open it. Throws `DEVICE_NOT_FOUND` for a
+   * device that was approved elsewhere.
+   */
+  exportForDevice(deviceId: string): Promise<ReadableStream<Uint8Array>>;
+  /**
+   * Takes a backup in, on a device that is signed in and waits for approval: it is linked then. What this device has
+   * stays as it is. Throws `BACKUP_REFUSED` with a reason, `RECOVERY_KEY_INVALID`, and `IDENTITY_CHANGED` when the user has
+   * made a new identity since: the history alone is to be had with `isHistoryOnly`.
+   */
+  restore(
+    file: ReadableStream<Uint8Array>,
+    recoveryKey: string,
+    options?: CallOptions & { isHistoryOnly?: boolean | undefined },
+  ): Promise<void>;
+  /** Takes in what another device has exported for this one. Throws `BACKUP_REFUSED`, `DEVICE_NOT_LINKED`. */
+  importFromDevice(file: ReadableStream<Uint8Array>, options?: CallOptions): Promise<void>;
+}
+
+const partsOf = (session: Session): BackupPart[] => [contactsPart(session), timelinePart(session)];
+
+async function* exportRecords(
+  session: Session,
+  identity: BackupHead[1]["identity"],
+): AsyncGenerator<unknown> {
+  const { me, now } = session;
+  yield ["sotto-backup/v1", { userId: me.userId, createdAtMs: now(), identity }] satisfies BackupHead;
+  let items = 0;
+  for (const part of partsOf(session)) {
+    for await (const record of part.export()) {
+      items++;
+      yield ["item", part.name, record];
+    }
+  }
+  yield ["end", items];
+}
+
+interface Importing extends CallOptions {
+  identity: string;
+  isHistoryOnly: boolean;
+}
+
+async function importRecords(
+  session: Session,
+  file: ReadableStream<Uint8Array>,
+  { identity, isHistoryOnly, signal }: Importing,
+): Promise<void> {
+  const records = decryptBackup(file, identity);
+  const parts = partsOf(session);
+  try {
+    await takeHead(session, (await records.next()).value, { isHistoryOnly, signal });
+    let items = 0;
+    let isWhole = false;
+    for await (const record of records) {
+      if (signal?.aborted) throw new SottoError("ABORTED");
+      const item = backupItem.safeParse(record);
+      if (item.success) {
+        const [, name, value] = item.data;
+        items++;
+        await parts.find((part) => part.name === name)?.import(value);
+      } else {
+        isWhole = backupEnd.safeParse(record).data?.[1] === items;
+      }
+    }
+    if (!isWhole) throw refused("damaged");
+  } catch (error) {
+    throw error instanceof Error && error.name === "ZodError" ? refused("malformed", error) : error;
+  } finally {
+    await records.return();
+  }
+  for (const part of parts) await part.finish?.(signal);
+}
+
+async function takeHead(
+  { me, identity, directory }: Session,
+  record: unknown,
+  { isHistoryOnly, signal }: Omit<Importing, "identity">,
+): Promise<void> {
+  const head = backupHead.safeParse(record);
+  if (!head.success) throw refused("malformed", head.error);
+  const [, { userId, identity: kept }] = head.data;
+  if (userId !== me.userId) throw refused("wrong_user");
+  if (isHistoryOnly || !kept) return;
+  if (!(await isPair(kept.uik, kept.uikPrivate))) throw refused("malformed");
+  await identity.restore({ ...kept, transfer: null }, signal);
+  directory.forget(me.userId);
+}
+
+/** `client.backup` */
+export function createBackup(getSession: GetSession): Backup {
+  return {
+    generateRecoveryKey,
+    wrapRecoveryKey,
+    unwrapRecoveryKey,
+    async export(recoveryKey) {
+      const { recipient } = await readRecoveryKey(recoveryKey);
+      const { session } = await getSession();
+      const own = await ownKeyRecord.get(session.store);
+      if (!own?.uikPrivate) throw new SottoError("CANNOT_SIGN");
+      const { uik, uikPrivate } = own;
+      return encryptBackup(exportRecords(session, { uik, uikPrivate }), recipient);
+    },
+    async exportForDevice(id) {
+      const deviceId = deviceIdSchema.safeParse(id);
+      if (!deviceId.success) throw invalidInput("deviceId", deviceId.error);
+      const { session } = await getSession();
+      const recipient = await transferRecord.get(session.store, deviceId.data);
+      if (recipient === undefined) throw new SottoError("DEVICE_NOT_FOUND");
+      return encryptBackup(exportRecords(session, null), recipient);
+    },
+    async restore(file, recoveryKey, { signal, isHistoryOnly = false } = {}) {
+      const { identity } = await readRecoveryKey(recoveryKey);
+      await importRecords((await getSession()).session, file, { identity, isHistoryOnly, signal });
+    },
+    async importFromDevice(file, { signal } = {}) {
+      const { session } = await getSession();
+      await session.identity.ready(signal);
+      const identity = (await ownKeyRecord.get(session.store))?.transfer;
+      if (!identity) throw new SottoError("DEVICE_NOT_LINKED");
+      await importRecords(session, file, { identity, isHistoryOnly: true, signal });
+    },
+  };
+}

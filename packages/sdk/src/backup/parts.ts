@@ -1,0 +1,99 @@
+import { conversationId, userId } from "@sotto/schema";
+import * as z from "zod";
+import { identityPin } from "../identity/pins.ts";
+import type { Session } from "../session.ts";
+import { Draft } from "../storage/draft.ts";
+import { backfill } from "../timeline/backfill.ts";
+import { loadConversations } from "../timeline/load-conversations.ts";
+import {
+  type StoredMessage,
+  conversationRecord,
+  idRecord,
+  messageRecord,
+  placeRecord,
+} from "../timeline/records.ts";
+import { indexText } from "../timeline/search-index.ts";
+import { shownText } from "../timeline/shown-text.ts";
+import type { BackupPart } from "./records.ts";
+
+const pageSize = 64;
+
+/** Whose identity keys are known, and which were verified. */
+export function contactsPart({ identities, me }: Session): BackupPart {
+  const record = z.object({ userId, pin: identityPin });
+  return {
+    name: "pin",
+    async *export() {
+      yield* (await identities.pins.list()).filter((one) => one.userId !== me.userId);
+    },
+    async import(value) {
+      const { userId: user, pin } = record.parse(value);
+      if (!(await identities.pins.get(user))) await identities.pins.put(user, pin);
+    },
+  };
+}
+
+const storedLine = z.object({
+  conversationId,
+  seq: z.int().min(1),
+  message: z.custom<StoredMessage>(
+    (value) => typeof value === "object" && value !== null && "content" in value && "overlay" in value,
+  ),
+});
+
+/** What was said, as this device's timeline has it. */
+export function timelinePart(session: Session): BackupPart {
+  const { store } = session;
+  /** The highest place of each conversation that came. */
+  const reached = new Map<z.output<typeof conversationId>, number>();
+  return {
+    name: "message",
+    async *export() {
+      for (const { path } of await conversationRecord.list(store))
+        yield* exportTimeline(session, path[0] ?? "");
+    },
+    async import(value) {
+      const { conversationId: id, seq, message } = storedLine.parse(value);
+      reached.set(id, Math.max(seq, reached.get(id) ?? 0));
+      await session.turns.run(() => importLine(session, { id, seq, message }));
+    },
+    async finish(signal = new AbortController().signal) {
+      await loadConversations(session, signal);
+      // What came between the backup and this device is the server's to give.
+      for (const [id, seq] of reached) {
+        while (((await conversationRecord.get(store, id))?.floor ?? Infinity) > seq) {
+          if (!(await backfill(session, id, signal))) break;
+        }
+      }
+    },
+  };
+}
+
+async function* exportTimeline({ store }: Session, id: string): AsyncGenerator<z.input<typeof storedLine>> {
+  for (let after = 0; ;) {
+    const page = await messageRecord.list(store, [id], { after: [id, after], limit: pageSize });
+    for (const { path, value: message } of page) {
+      after = Number(path[1]);
+      const isWorthIt = message.content.kind !== "unreadable";
+      if (isWorthIt) yield { conversationId: id, seq: after, message: { ...message, isUnread: false } };
+    }
+    if (page.length < pageSize) return;
+  }
+}
+
+type Line = { id: z.output<typeof conversationId>; seq: number; message: StoredMessage };
+
+/** What this device has read itself stays as it is. */
+async function importLine({ store }: Session, { id, seq, message }: Line): Promise<void> {
+  const present = await messageRecord.get(store, id, seq);
+  if (present && present.content.kind !== "unreadable") return;
+  const draft = new Draft(store);
+  draft.put(messageRecord.put([id, seq], message));
+  if (message.id !== null) draft.put(idRecord.put([message.id], { conversationId: id, seq }));
+  if (message.clientMessageId !== null) {
+    draft.put(placeRecord.put([id, message.senderUserId, message.clientMessageId], seq));
+  }
+  const before = present && shownText(present);
+  await indexText(draft, { conversationId: id, seq }, { before, after: shownText(message) });
+  await store.commit(draft.writes);
+}
