@@ -66,10 +66,7 @@ export interface Backup {
 
 const partsOf = (session: Session): BackupPart[] => [contactsPart(session), timelinePart(session)];
 
-async function* exportRecords(
-  session: Session,
-  identity: BackupHead[1]["identity"],
-): AsyncGenerator<unknown> {
+async function* exportRecords(session: Session, identity: BackupHead[1]["identity"]): AsyncGenerator {
   const { me, now } = session;
   yield ["sotto-backup/v1", { userId: me.userId, createdAtMs: now(), identity }] satisfies BackupHead;
   let items = 0;

@@ -113,7 +113,7 @@ test("a linked device is given the history, in a file that only it can open", as
   await bob.to(alice).send("three");
   await using laptop = await TestUser.open({ url, phone: bob.phone });
   await alice.to(bob).send("four");
-  await laptop.untilReceived(1);
+  await laptop.until("the first that is sealed for it", () => laptop.texts.includes("four"));
   const file = await bytesOf(await bob.client.backup.exportForDevice(laptop.me.deviceId));
   await expect(bob.client.backup.importFromDevice(streamOf(file))).rejects.toMatchObject({
     code: "DEVICE_NOT_LINKED",
@@ -128,5 +128,6 @@ test("a linked device is given the history, in a file that only it can open", as
   });
   await laptop.client.backup.importFromDevice(streamOf(file));
   expect(await textsOf(laptop.client, alice)).toEqual(["one", "two", "three", "four"]);
-  expect(laptop.texts).toEqual(["four"]);
+  // What was sealed before it was linked may have come to it, unreadable; the history shows it, and nothing twice.
+  expect(laptop.texts.filter((text) => text !== "(unreadable)")).toEqual(["four"]);
 });

@@ -4,7 +4,7 @@ import { encodeValue } from "../storage/value-codec.ts";
 import { generateAgeKeys } from "./age-keys.ts";
 import { decryptBackup, encryptBackup } from "./backup-file.ts";
 
-async function* rows(count: number): AsyncGenerator<unknown> {
+async function* rows(count: number): AsyncGenerator {
   for (let at = 0; at < count; at++) yield ["item", "row", { at, text: "x".repeat(at % 300) }];
 }
 
@@ -99,7 +99,7 @@ test("another key, no age file, and records that would not end are refused", asy
 test("a large backup is made and read a piece at a time", async () => {
   const { identity, recipient } = await generateAgeKeys();
   let made = 0;
-  async function* large(): AsyncGenerator<unknown> {
+  async function* large(): AsyncGenerator {
     for (; made < 20_000; made++) yield ["item", "row", "y".repeat(500)];
   }
   const file = await encryptBackup(large(), recipient);
