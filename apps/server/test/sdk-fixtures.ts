@@ -8,6 +8,7 @@ import {
   type Conversation,
   type PqPolicy,
   type ReceivedMessage,
+  type Spool,
   type Store,
 } from "@sotto/sdk";
 
@@ -50,6 +51,7 @@ interface UserOptions {
   identityChange?: "tofu" | "strict";
   now?: () => number;
   pq?: PqPolicy;
+  spool?: Spool;
 }
 
 const openUsers = new Set<TestUser>();
@@ -72,8 +74,8 @@ export class TestUser implements AsyncDisposable {
   /** Signs in unless the store holds a session. */
   static async open(options: UserOptions): Promise<TestUser> {
     const { url, phone = randomPhone(), store = memoryStore(), isStarted = true, now, pq } = options;
-    const { isApproved = true, identityChange } = options;
-    const user = new TestUser(await createClient({ url, store, now, pq, identityChange }), phone);
+    const { isApproved = true, identityChange, spool } = options;
+    const user = new TestUser(await createClient({ url, store, now, pq, identityChange, spool }), phone);
     if (!user.client.me) await user.signIn();
     if (isApproved) await user.getApproved();
     openUsers.add(user);
@@ -222,6 +224,7 @@ export class Proxy implements AsyncDisposable {
   isOffline = false;
   readonly #server: ReturnType<typeof createServer>;
   readonly #sockets: Set<Socket>;
+  #swallowing: { path: string; done: PromiseWithResolvers<void> } | undefined;
   #losing: { path: string; done: PromiseWithResolvers<void> } | undefined;
 
   private constructor(
@@ -248,6 +251,13 @@ export class Proxy implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** The next request to a path does not reach the server. Resolves when it was lost. */
+  loseRequestTo(path: string): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    this.#swallowing = { path, done };
+    return done.promise;
+  }
+
   /** The next request to a path reaches the server, its answer does not come back. Resolves when it was lost. */
   loseAnswerTo(path: string): Promise<void> {
     const done = Promise.withResolvers<void>();
@@ -272,6 +282,12 @@ export class Proxy implements AsyncDisposable {
       });
     }
     near.on("data", (chunk) => {
+      if (this.#swallowing && chunk.includes(this.#swallowing.path)) {
+        this.#swallowing.done.resolve();
+        this.#swallowing = undefined;
+        near.destroy();
+        return;
+      }
       if (this.#losing && chunk.includes(this.#losing.path)) {
         lost = this.#losing.done;
         this.#losing = undefined;
@@ -304,6 +320,11 @@ export class CrashingStore {
 
   crashAt(when: "before" | "after", isDue: (keys: string[]) => boolean): void {
     this.#crash = { when, isDue };
+  }
+
+  /** What is on the disk. */
+  list(prefix: string): ReturnType<Store["list"]> {
+    return this.#kept.list(prefix);
   }
 
   /** The store of one run of the client; it works until the crash. */

@@ -1,6 +1,7 @@
 import type { Presence } from "@sotto/schema";
 import { type Api, createApi } from "./api/api.ts";
 import { type Backup, createBackup } from "./backup.ts";
+import { createRest } from "./api/rest.ts";
 import { type Contacts, createContacts, findPresence } from "./contacts.ts";
 import type { ConversationOptions } from "./conversation.ts";
 import { type Conversations, type SignedIn, createConversations } from "./conversations.ts";
@@ -9,6 +10,9 @@ import type { PqPolicy } from "./crypto/wrap-for-devices.ts";
 import { Emitter } from "./emitter.ts";
 import { SottoError } from "./errors.ts";
 import type { ClientEvents, ClientStatus } from "./events.ts";
+import { FileTransfers } from "./files/file-transfers.ts";
+import { type Files, createFiles } from "./files/files.ts";
+import { type Spool, storeSpool } from "./files/spool.ts";
 import { Account, type Me, type SignInInput } from "./identity/account.ts";
 import { type Groups, createGroups } from "./groups.ts";
 import { Directory } from "./identity/directory.ts";
@@ -34,6 +38,8 @@ export interface ClientOptions {
    * belongs to one client, and one user, at a time.
    */
   store: Store;
+  /** Where the ciphertext of files waits to be sent; by default in the store. In Node: `directorySpool(path)`. */
+  spool?: Spool | undefined;
   /** ms since the epoch; `Date.now` by default. */
   now?: (() => number) | undefined;
   /**
@@ -52,6 +58,7 @@ export interface ClientOptions {
 interface ClientParts {
   url: string;
   store: Store;
+  spool: Spool;
   now: () => number;
   pq: PqPolicy;
   policy: IdentityChangePolicy;
@@ -79,6 +86,7 @@ export interface Client extends AsyncDisposable {
   readonly contacts: Contacts;
   readonly devices: Devices;
   readonly pin: Pin;
+  readonly files: Files;
   /** Whether a user is connected, and when last. Throws `USER_NOT_FOUND`. */
   presence(userId: string, options?: CallOptions): Promise<Presence>;
   readonly identity: IdentityApi;
@@ -153,9 +161,10 @@ export interface Client extends AsyncDisposable {
  */
 export async function createClient(options: ClientOptions): Promise<Client> {
   const { store, now = Date.now, pq = "prefer", identityChange: policy = "tofu" } = options;
+  const { spool = storeSpool(store) } = options;
   await migrateStore(store);
   const account = await Account.load(store, now);
-  return new SottoClient({ url: options.url.replace(/\/+$/, ""), store, now, pq, policy, account });
+  return new SottoClient({ url: options.url.replace(/\/+$/, ""), store, spool, now, pq, policy, account });
 }
 
 class SottoClient implements Client {
@@ -166,6 +175,7 @@ class SottoClient implements Client {
   readonly pin: Pin;
   readonly identity: IdentityApi;
   readonly backup: Backup;
+  readonly files: Files;
   readonly #options: ClientParts;
   readonly #api: Api;
   readonly #events = new Emitter<ClientEvents>();
@@ -190,6 +200,7 @@ class SottoClient implements Client {
     this.pin = createPin(() => this.#require());
     this.identity = createIdentity(() => this.#require());
     this.backup = createBackup(() => this.#require());
+    this.files = createFiles(() => this.#require());
   }
 
   get me(): Me | null {
@@ -234,7 +245,9 @@ class SottoClient implements Client {
         if (wasLive) await this.#startLive();
         throw error;
       }
-      await (await this.#signedIn)?.outbox.close();
+      const signedIn = await this.#signedIn;
+      await signedIn?.outbox.close();
+      await signedIn?.session.files.clear();
       await account.forget();
       this.#signedIn = undefined;
     });
@@ -305,7 +318,7 @@ class SottoClient implements Client {
   }
 
   async #join(me: Me): Promise<SignedIn> {
-    const { url, store, now, pq, policy, account } = this.#options;
+    const { url, store, spool, now, pq, policy, account } = this.#options;
     const [api, events] = [this.#api, this.#events];
     const identities = new Identities({ store, api, me, now, events, policy });
     const checkOwn = (signal?: AbortSignal): Promise<void> => identity.check(signal);
@@ -316,6 +329,8 @@ class SottoClient implements Client {
       me,
       account,
       api,
+      rest: createRest({ url, getToken: () => account.token }),
+      files: new FileTransfers(spool),
       store,
       directory,
       identities,

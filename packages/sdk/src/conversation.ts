@@ -4,6 +4,8 @@ import type { GetSession, SignedIn } from "./conversations.ts";
 import type { MessageRef, Payload } from "./crypto/payload.ts";
 import { SottoError, invalidInput } from "./errors.ts";
 import type { ClientEvents, Typing } from "./events.ts";
+import type { FileSource } from "./files/bytes-streams.ts";
+import { type FileOptions, sendFile } from "./files/send-file.ts";
 import type { Destination } from "./messages/destination.ts";
 import type { SendOptions } from "./messages/outbox.ts";
 import type { SentMessage } from "./messages/sent-message.ts";
@@ -85,6 +87,22 @@ export interface Conversation {
    * ```
    */
   send(text: string, options?: TextOptions): Promise<SentMessage>;
+  /**
+   * Sends a file of any length: encrypts it for itself, uploads the ciphertext, and sends a message that says where it is
+   * and how to open it. Its name, type and length are in the message alone. It takes its place in the queue once the
+   * source was read to the end; what comes after it in the conversation waits for it. From then on it survives what a
+   * text does: an upload goes on where it was, after a cut or a restart, with the same bytes.
+   *
+   * Throws as `send` does, and `STORAGE_QUOTA_EXCEEDED`; whatever the source throws. When `signal` aborts before the
+   * message itself is sent, it is taken back: nothing is left of it here, nor, within a day, on the server.
+   *
+   * @example
+   * ```ts
+   * const [file] = input.files;
+   * await conversation.sendFile(file, { name: file.name, onProgress: ({ done, total }) => show(done, total) });
+   * ```
+   */
+  sendFile(source: FileSource, options: FileOptions): Promise<SentMessage>;
   /** `send` with `replyTo`. Throws `INVALID_INPUT` for a message without `clientMessageId`; so do the next four. */
   reply(message: MessageHandle, text: string, options?: SendOptions): Promise<SentMessage>;
   /**
@@ -175,6 +193,7 @@ export function createConversation(
         },
         options,
       ),
+    sendFile: async (source, options) => sendFile(await getSession(), to, { ...options, source }),
     reply: async (message, text, options) =>
       send({ kind: "text", text, sentAtMs: await now(), replyTo: refTo(message) }, options),
     react: async (message, emoji, options) =>

@@ -1,6 +1,7 @@
 import { type ErrorCode, type ErrorDetails, type UserId, errorDefinition, isErrorCode } from "@sotto/schema";
 import type { BackupRefusal } from "./backup/backup-file.ts";
 import type { LinkRefusal } from "./identity/link-code.ts";
+import type { FileRejection } from "./files/file-rejection.ts";
 import type { UnreachableDevice } from "./crypto/wrap-for-devices.ts";
 
 /** When the same call may succeed: `later` by itself, `after_change` once something else was done. */
@@ -33,6 +34,8 @@ const clientErrors = {
   RECOVERY_KEY_INVALID: { message: "The recovery key is mistyped", retry: "after_change" },
   BACKUP_REFUSED: { message: "The backup is refused", retry: "never" },
   LINK_REFUSED: { message: "The link code is not good", retry: "after_change" },
+  FILE_GONE: { message: "What was to be sent is not there any more", retry: "never" },
+  FILE_REJECTED: { message: "The file is not the one that the message names", retry: "never" },
   INVALID_INPUT: { message: "Invalid input", retry: "never" },
   BUSY: { message: "The messages are already being read", retry: "after_change" },
   STORE_LOCKED: { message: "The store is open in another client", retry: "after_change" },
@@ -49,24 +52,23 @@ export type ClientErrorCode = keyof typeof clientErrors;
 /** Every code that a {@link SottoError} may have: the contract's and the client's own. */
 export type SottoErrorCode = ErrorCode | ClientErrorCode;
 
+interface ClientErrorDetails {
+  NO_USABLE_KEYS: { unreachable: UnreachableDevice[] };
+  NO_POST_QUANTUM_KEYS: { unreachable: UnreachableDevice[] };
+  INVALID_INPUT: { field: string };
+  TOO_MANY_DEVICES: { devices: number; max: number };
+  IDENTITY_CHANGED: { userId: UserId };
+  BACKUP_REFUSED: { reason: BackupRefusal };
+  FILE_REJECTED: { reason: FileRejection };
+  LINK_REFUSED: { reason: LinkRefusal };
+}
+
 /** What `details` holds for a code; `undefined` for most. */
-export type SottoErrorDetails<Code extends SottoErrorCode> = Code extends
-  | "NO_USABLE_KEYS"
-  | "NO_POST_QUANTUM_KEYS"
-  ? { unreachable: UnreachableDevice[] }
-  : Code extends "INVALID_INPUT"
-    ? { field: string }
-    : Code extends "TOO_MANY_DEVICES"
-      ? { devices: number; max: number }
-      : Code extends "IDENTITY_CHANGED"
-        ? { userId: UserId }
-        : Code extends "BACKUP_REFUSED"
-          ? { reason: BackupRefusal }
-          : Code extends "LINK_REFUSED"
-            ? { reason: LinkRefusal }
-            : Code extends ErrorCode
-              ? ErrorDetails<Code>
-              : undefined;
+export type SottoErrorDetails<Code extends SottoErrorCode> = Code extends keyof ClientErrorDetails
+  ? ClientErrorDetails[Code]
+  : Code extends ErrorCode
+    ? ErrorDetails<Code>
+    : undefined;
 
 /** A {@link SottoError} of any code: after a check of `code`, `details` has that code's type. */
 export type AnySottoError = { [Code in SottoErrorCode]: SottoError<Code> }[SottoErrorCode];

@@ -55,6 +55,14 @@ export type {
   Typing,
   SessionOpened,
 } from "./events.ts";
+export type { FileSource } from "./files/bytes-streams.ts";
+export { decryptFile } from "./files/decrypt-file.ts";
+export { type EncryptedFile, type FileSeal, encryptFile } from "./files/encrypt-file.ts";
+export type { FileRejection } from "./files/file-rejection.ts";
+export type { FileProgress, OnProgress } from "./files/file-transfers.ts";
+export type { DownloadOptions, FileToDownload, Files } from "./files/files.ts";
+export type { FileOptions } from "./files/send-file.ts";
+export { type Spool, spoolPieceBytes } from "./files/spool.ts";
 export type { Group, Groups, InviteOptions } from "./groups.ts";
 export type { Me, SignInInput } from "./identity/account.ts";
 export type { IdentityChangePolicy } from "./identity/identities.ts";

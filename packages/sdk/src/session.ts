@@ -1,7 +1,9 @@
 import type { Api } from "./api/api.ts";
+import type { Rest } from "./api/rest.ts";
 import type { PqPolicy } from "./crypto/wrap-for-devices.ts";
 import type { Emitter } from "./emitter.ts";
 import type { ClientEvents } from "./events.ts";
+import type { FileTransfers } from "./files/file-transfers.ts";
 import type { Account, Me } from "./identity/account.ts";
 import type { Directory } from "./identity/directory.ts";
 import type { Identities } from "./identity/identities.ts";
@@ -16,6 +18,9 @@ export interface Session {
   me: Me;
   account: Account;
   api: Api;
+  rest: Rest;
+  /** What is on its way out. */
+  files: FileTransfers;
   store: Store;
   /** Whoever reads the store to change what was read takes a turn, with the commit in it. No network in a turn. */
   turns: Turns;

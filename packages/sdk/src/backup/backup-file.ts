@@ -1,4 +1,4 @@
-/** A backup: an age file whose content is a row of records, each a length of four bytes and its CBOR (PROTOCOL §8.9). */
+/** A backup: an age file whose content is a row of records, each a length of four bytes and its CBOR (PROTOCOL §8.10). */
 import type { Bytes } from "@sotto/schema";
 import { Decrypter, Encrypter } from "age-encryption";
 import { SottoError } from "../errors.ts";

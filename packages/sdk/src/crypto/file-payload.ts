@@ -1,5 +1,6 @@
 /** What a message says of a file: where its ciphertext is, how to check and open it, and what to show of it (e2ee §5.6). */
 import { type Bytes, SealedFormatError, cborItem, uuidToBytes } from "@sotto/schema";
+import { invalidInput } from "../errors.ts";
 import { type Fields, fieldOf, timeField, wellFormed } from "./payload-fields.ts";
 
 export interface FilePayload {
@@ -44,6 +45,20 @@ function checkThumbnail(value: unknown): Bytes {
   const thumbnail = cborItem.bytes(value, "thumbnail");
   if (thumbnail.length > maxThumbnailBytes) throw new SealedFormatError("bad_shape", "thumbnail too large");
   return thumbnail;
+}
+
+function isText(text: string, maxChars: number): boolean {
+  return text.length > 0 && text.length <= maxChars && text.isWellFormed();
+}
+
+/** What a sender says of a file. Throws `INVALID_INPUT`, before any work is done for it. */
+export function requireFileDescription(
+  file: Pick<FilePayload, "name" | "mimeType" | "thumbnail" | "caption">,
+): void {
+  if (!isText(file.name, maxNameChars)) throw invalidInput("name");
+  if (!isText(file.mimeType, maxMimeChars)) throw invalidInput("type");
+  if ((file.thumbnail?.length ?? 0) > maxThumbnailBytes) throw invalidInput("thumbnail");
+  if (file.caption !== undefined && !file.caption.isWellFormed()) throw invalidInput("caption");
 }
 
 export const fileCodec = {

@@ -7,10 +7,16 @@ const marker = 0x80;
 /** Padmé: a length keeps only as many significant bits as its own magnitude needs (PURBs, PoPETs 2019, §4). */
 export function padmeLength(length: number): number {
   if (length < 2) return length;
-  const exponent = 31 - Math.clz32(length);
+  const exponent = bitsOf(length) - 1;
   const significant = 32 - Math.clz32(exponent);
   const step = 2 ** Math.max(0, exponent - significant);
   return Math.ceil(length / step) * step;
+}
+
+/** Of lengths up to 2^53. */
+function bitsOf(length: number): number {
+  const high = Math.floor(length / 2 ** 32);
+  return high > 0 ? 64 - Math.clz32(high) : 32 - Math.clz32(length);
 }
 
 /** The length that `length` bytes have once padded; the marker takes one. */

@@ -21,13 +21,22 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
   const { session, queue, clientMessageId, signal } = delivery;
   if (signal.aborted) throw toSottoError(signal.reason, signal);
   let message = await queue.get(clientMessageId);
+  const file = message.payload.kind === "file" ? message.payload : undefined;
   // Its log entry has come before the answer.
-  if (message.delivered) return toSentMessage(clientMessageId, message.delivered);
+  if (message.delivered) {
+    if (file) await session.files.finish(session, file, { clientMessageId, ...message.delivered, signal });
+    return toSentMessage(clientMessageId, message.delivered);
+  }
+  if (file) {
+    const requireWanted = () => queue.get(clientMessageId);
+    await session.files.upload(session, file, { clientMessageId, requireWanted, signal });
+  }
   for (let reseals = 0; ; reseals++) {
     const [sealedMessage, sealed] = await seal(delivery, message);
     try {
       const { id, sentAt } = await transmit(delivery, message, sealed);
       const delivered = toDelivered(sealed, { id, conversationId: sealed.conversationId, sentAt });
+      if (file) await session.files.finish(session, file, { clientMessageId, id, signal });
       await queue.close(clientMessageId, delivered);
       return toSentMessage(clientMessageId, delivered);
     } catch (error) {

@@ -44,6 +44,8 @@ export class Outbox {
   readonly #waiters = new Map<string, Waiter>();
   /** The lanes that are being worked on. */
   readonly #lanes = new Map<string, Lane>();
+  /** What earlier runs left of files. */
+  #filesDone: Promise<void> = Promise.resolve();
 
   constructor(session: Session) {
     this.#session = session;
@@ -88,11 +90,16 @@ export class Outbox {
     this.#waiters.get(clientMessageId)?.reject(new SottoError("ABORTED"));
     this.#waiters.delete(clientMessageId);
     this.#tell(clientMessageId, message.destination, { state: "cancelled" });
+    if (message.payload.kind === "file") {
+      await this.#session.files.takeBack(this.#session, clientMessageId, message.payload);
+    }
     return true;
   }
 
   /** Goes on with what an earlier run left unsent. */
   async resume(): Promise<void> {
+    const { files } = this.#session;
+    this.#filesDone = files.resume(this.#session, this.#closing.signal).catch(() => {});
     for (const to of await this.#queue.listLanes()) this.#run(to);
   }
 
@@ -103,7 +110,7 @@ export class Outbox {
     this.#rejectAll(error);
     // What is just being queued is in the store before that is closed.
     await this.#session.turns.run(async () => {});
-    await Promise.all([...this.#lanes.values()].map(({ done }) => done));
+    await Promise.all([this.#filesDone, ...[...this.#lanes.values()].map(({ done }) => done)]);
   }
 
   #rejectAll(error: unknown): void {

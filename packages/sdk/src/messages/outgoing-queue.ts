@@ -15,6 +15,11 @@ const queueRecord = defineRecord("outbox", z.string());
 /** Those whose own log entry has not come yet, the queued and failed ones too: lane and order to `clientMessageId`. */
 const unplacedRecord = defineRecord("unplaced", z.string());
 
+/** A message of this device's, whatever became of it. */
+export function findOutgoing(store: Reader, clientMessageId: string): Promise<Outgoing | undefined> {
+  return outgoingRecord.get(store, clientMessageId);
+}
+
 export interface Unplaced {
   clientMessageId: string;
   message: Outgoing;

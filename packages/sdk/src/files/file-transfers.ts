@@ -1,0 +1,145 @@
+import { type MessageId, attachmentId } from "@sotto/schema";
+import { retrying } from "../api/retry.ts";
+import type { FilePayload } from "../crypto/file-payload.ts";
+import { SottoError, isAuthError } from "../errors.ts";
+import { findOutgoing } from "../messages/outgoing-queue.ts";
+import type { Session } from "../session.ts";
+import { type FileSource, inPieces, readChunks } from "./bytes-streams.ts";
+import { type FileSeal, encryptFile } from "./encrypt-file.ts";
+import { type Spool, spoolPieceBytes } from "./spool.ts";
+import { uploadFile } from "./upload-file.ts";
+
+/** How long a cancelled file's upload is tried to be taken back; the server forgets it after a day anyway. */
+const takeBackMs = 5_000;
+
+export interface FileProgress {
+  phase: "encrypting" | "uploading" | "downloading";
+  /** Bytes: of the file itself while it is encrypted or downloaded, of its ciphertext while it is uploaded. */
+  done: number;
+  /** null: the source does not say. */
+  total: number | null;
+}
+export type OnProgress = (progress: FileProgress) => void;
+
+interface Sending {
+  clientMessageId: string;
+  source: FileSource;
+  onProgress: OnProgress | undefined;
+  signal: AbortSignal | undefined;
+}
+
+interface Sent {
+  clientMessageId: string;
+  id: MessageId;
+  signal: AbortSignal;
+}
+
+/**
+ * The files on their way out. A file is encrypted once, into the spool, before its message is queued; every try sends
+ * those bytes. So no key meets two plaintexts, whatever breaks off, and the source is read once.
+ */
+export class FileTransfers {
+  readonly #spool: Spool;
+  readonly #listeners = new Map<string, OnProgress>();
+  /** What this run has encrypted, or is encrypting. */
+  readonly #own = new Set<string>();
+
+  constructor(spool: Spool) {
+    this.#spool = spool;
+  }
+
+  listen(clientMessageId: string, onProgress: OnProgress | undefined): void {
+    if (onProgress) this.#listeners.set(clientMessageId, onProgress);
+  }
+
+  /** Encrypts into the spool. Of one that breaks off, nothing is left. Throws `CLIENT_MESSAGE_ID_REUSED`. */
+  async store({ clientMessageId: id, source, onProgress, signal }: Sending): Promise<FileSeal> {
+    if (this.#own.has(id)) throw new SottoError("CLIENT_MESSAGE_ID_REUSED");
+    this.#own.add(id);
+    this.listen(id, onProgress);
+    try {
+      const total = source instanceof Blob ? source.size : null;
+      let done = 0;
+      const counted = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+        for await (const chunk of readChunks(source, signal)) {
+          done += chunk.length;
+          onProgress?.({ phase: "encrypting", done, total });
+          yield chunk;
+        }
+      };
+      const { stream, seal } = await encryptFile(counted(), { signal });
+      let at = 0;
+      for await (const piece of inPieces(readChunks(stream, signal), spoolPieceBytes)) {
+        await this.#spool.write(id, at++, piece);
+      }
+      return await seal;
+    } catch (error) {
+      await this.release(id);
+      throw error;
+    }
+  }
+
+  /** Uploads what is not there yet. `requireWanted` throws when it is not to be sent any more. */
+  upload(
+    session: Session,
+    file: FilePayload,
+    options: { clientMessageId: string; requireWanted: () => Promise<unknown>; signal: AbortSignal },
+  ): Promise<void> {
+    const { clientMessageId: spoolId } = options;
+    const onProgress = (done: number): void =>
+      this.#listeners.get(spoolId)?.({ phase: "uploading", done, total: file.ciphertextSize });
+    return uploadFile({ session, spool: this.#spool, spoolId, file, onProgress, ...options });
+  }
+
+  /**
+   * Ties the upload of a message that was sent to it, so that its readers may download it, then forgets the file. Until
+   * then its spool stands for the duty. Again: changes nothing.
+   */
+  async finish({ api }: Session, file: FilePayload, sent: Sent): Promise<void> {
+    const attached = { messageId: sent.id, uploadId: attachmentId.parse(file.blobId) };
+    await api.call((server, options) => server.attachments.attach.mutate(attached, options), sent.signal);
+    await this.release(sent.clientMessageId);
+  }
+
+  /** Forgets a file that was sent, or never will be. */
+  async release(clientMessageId: string): Promise<void> {
+    this.#listeners.delete(clientMessageId);
+    await this.#spool.remove(clientMessageId);
+    this.#own.delete(clientMessageId);
+  }
+
+  /** The same for one whose message was taken back; what the server has of it goes too. */
+  async takeBack({ api }: Session, clientMessageId: string, { blobId }: FilePayload): Promise<void> {
+    await this.release(clientMessageId);
+    const upload = { uploadId: attachmentId.parse(blobId) };
+    await api
+      .call(
+        (server, options) => server.uploads.cancel.mutate(upload, options),
+        AbortSignal.timeout(takeBackMs),
+      )
+      .catch(() => {});
+  }
+
+  /** Goes on with what was left: ties files to messages that were sent, forgets files without one. */
+  async resume(session: Session, signal: AbortSignal): Promise<void> {
+    for (const clientMessageId of await this.#spool.list()) {
+      const message = await findOutgoing(session.store, clientMessageId);
+      if (!message && !this.#own.has(clientMessageId)) await this.release(clientMessageId);
+      if (!message?.delivered) continue;
+      const { payload, delivered } = message;
+      if (payload.kind === "file") {
+        const sent = { clientMessageId, id: delivered.id, signal };
+        await retrying(() => this.finish(session, payload, sent), { signal }).catch((error: unknown) => {
+          // Deleted meanwhile, or the like: there is nothing left to tie it to.
+          if (signal.aborted || isAuthError(error)) throw error;
+        });
+      }
+      await this.release(clientMessageId);
+    }
+  }
+
+  /** Forgets everything, at sign-out. */
+  async clear(): Promise<void> {
+    for (const id of await this.#spool.list()) await this.release(id);
+  }
+}
