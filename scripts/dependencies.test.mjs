@@ -12,6 +12,8 @@ const allowedLicences = new Set([
   "ISC",
   "BlueOak-1.0.0",
   "0BSD",
+  // A choice of which one is allowed.
+  "(0BSD OR CC0-1.0 OR Unlicense)",
   "PostgreSQL",
 ]);
 const readJson = (file) => JSON.parse(readFileSync(file, "utf8"));

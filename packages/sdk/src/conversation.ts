@@ -98,8 +98,8 @@ export interface Conversation {
    *
    * @example
    * ```ts
-   * const [file] = input.files;
-   * await conversation.sendFile(file, { name: file.name, onProgress: ({ done, total }) => show(done, total) });
+   * const file = new File(["…"], "harbour.txt", { type: "text/plain" });
+   * await conversation.sendFile(file, { name: file.name, onProgress: ({ done, total }) => console.log(done, total) });
    * ```
    */
   sendFile(source: FileSource, options: FileOptions): Promise<SentMessage>;

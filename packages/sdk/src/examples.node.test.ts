@@ -12,6 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const ofMain = 'import { SottoError, createClient, memoryStore, type Message } from "@sotto/sdk";';
 /** Where what an example names comes from, where not from the main entry. */
 const entries: Record<string, string> = {
+  directorySpool: "@sotto/sdk/node",
   fileStore: "@sotto/sdk/node",
   indexedDbStore: "@sotto/sdk/browser",
 };

@@ -11,7 +11,7 @@ const suffix = ".age";
  *
  * @example
  * ```ts
- * const client = await createClient({ url, store: fileStore("alice.sotto"), spool: directorySpool("alice.files") });
+ * const client = await createClient({ url: "http://localhost:8091", store, spool: directorySpool("alice.files") });
  * ```
  */
 export function directorySpool(directory: string): Spool {

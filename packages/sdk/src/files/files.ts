@@ -28,6 +28,7 @@ export interface Files {
    * for await (const message of client.messages()) {
    *   if (message.kind !== "file" || message.size > 10_000_000) continue;
    *   const bytes = await new Response(client.files.download(message)).arrayBuffer();
+   *   console.log(message.name, bytes.byteLength);
    * }
    * ```
    */
