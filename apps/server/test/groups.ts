@@ -13,6 +13,10 @@ export function newMembers(url: string, count: number): Promise<Member[]> {
   return Promise.all(Array.from({ length: count }, () => newMember(url)));
 }
 
+export async function newThree(url: string): Promise<[Member, Member, Member]> {
+  return [await newMember(url), await newMember(url), await newMember(url)];
+}
+
 /** Calls a route that must do what it is asked; gives its answer. */
 export async function act(url: string, actor: Person, route: string, body?: object): Promise<Json> {
   const answer = await plainRest(url, route, { token: actor.token, ...(body ? { body } : {}) });

@@ -1,32 +1,17 @@
 import type { ConversationId } from "@sotto/schema";
 import { afterAll, describe, expect, test } from "vitest";
-import { act, newGroup, newMember, newMembers, rolesOf, type Member } from "../groups.ts";
-import { rest as plainRest, type Person, type RestAnswer } from "../rest-client.ts";
-import { startTestServer } from "../test-server.ts";
+import { act, newGroup, newMember, newMembers, newThree, rolesOf } from "../groups.ts";
+import type { RestAnswer } from "../rest-client.ts";
+import { startTwoServers } from "../two-servers.ts";
 import { outcome } from "./described-rest.ts";
 
-// Two processes' worth of server on one database: no lock of a process helps.
-const server = await startTestServer();
-const other = await startTestServer({ database: server.database });
-afterAll(async () => {
-  await other[Symbol.asyncDispose]();
-  await server[Symbol.asyncDispose]();
-});
-const { url } = server;
+const servers = await startTwoServers();
+afterAll(() => servers[Symbol.asyncDispose]());
+const { server, url, call } = servers;
 const rounds = 8;
-
-/** The i-th call, on the one server or the other. */
-function call(i: number, actor: Person, route: string, body?: unknown): Promise<RestAnswer> {
-  const options = { token: actor.token, ...(body === undefined ? {} : { body }) };
-  return plainRest(i % 2 ? other.url : url, route, options);
-}
 
 const statusOf = ({ status }: RestAnswer): number => status;
 const statusesOf = (answers: RestAnswer[]): number[] => answers.map(statusOf).toSorted((a, b) => a - b);
-
-async function three(): Promise<[Member, Member, Member]> {
-  return [await newMember(url), await newMember(url), await newMember(url)];
-}
 
 /** The roles in the database, also of a group that nobody may read any more. */
 async function storedRoles(id: string): Promise<string[]> {
@@ -41,7 +26,7 @@ async function storedRoles(id: string): Promise<string[]> {
 
 describe("ownership", () => {
   test("of two transfers at once one is done, and there is one owner", async () => {
-    const [owner, first, second] = await three();
+    const [owner, first, second] = await newThree(url);
     for (let round = 0; round < rounds; round++) {
       const id = await newGroup(url, owner, [first, second]);
       const answers = await Promise.all(
@@ -74,7 +59,7 @@ describe("ownership", () => {
   });
 
   test("is never handed to somebody who leaves at the same time", async () => {
-    const [owner, next] = await three();
+    const [owner, next] = await newThree(url);
     for (let round = 0; round < rounds; round++) {
       const id = await newGroup(url, owner, [next]);
       const [transferred, left] = await Promise.all([
@@ -112,7 +97,7 @@ describe("invites", () => {
   });
 
   test("one person's twenty accepts use one up", async () => {
-    const [owner, person] = await three();
+    const [owner, person] = await newThree(url);
     const id = await newGroup(url, owner);
     const { code } = await act(url, owner, `POST /groups/${id}/invites`, { max_uses: 2 });
     const answers = await Promise.all(
@@ -124,7 +109,7 @@ describe("invites", () => {
   });
 
   test("who accepts as it is revoked is in or is refused", async () => {
-    const [owner, person] = await three();
+    const [owner, person] = await newThree(url);
     for (let round = 0; round < rounds; round++) {
       const id = await newGroup(url, owner);
       const { code } = await act(url, owner, `POST /groups/${id}/invites`);
@@ -141,7 +126,7 @@ describe("invites", () => {
 
 describe("members", () => {
   test("who leaves as they are removed goes once", async () => {
-    const [owner, member] = await three();
+    const [owner, member] = await newThree(url);
     for (let round = 0; round < rounds; round++) {
       const id = await newGroup(url, owner, [member]);
       const [removed, left] = await Promise.all([
@@ -158,7 +143,7 @@ describe("members", () => {
   });
 
   test("a role is changed before a removal or not at all", async () => {
-    const [owner, member] = await three();
+    const [owner, member] = await newThree(url);
     for (let round = 0; round < rounds; round++) {
       const id = await newGroup(url, owner, [member]);
       const [changed, removed] = await Promise.all([
@@ -174,7 +159,7 @@ describe("members", () => {
   });
 
   test("an admin who is lowered at the same time removes before that or not at all", async () => {
-    const [owner, admin, member] = await three();
+    const [owner, admin, member] = await newThree(url);
     for (let round = 0; round < rounds; round++) {
       const id = await newGroup(url, owner, [admin, member]);
       await act(url, owner, `POST /groups/${id}/members/${admin.id}/role`, { role: "admin" });
@@ -190,7 +175,7 @@ describe("members", () => {
   });
 
   test("two admins who add the same people add each once", async () => {
-    const [owner, admin, joining] = await three();
+    const [owner, admin, joining] = await newThree(url);
     const more = await newMembers(url, 3);
     for (let round = 0; round < rounds; round++) {
       const id = await newGroup(url, owner, [admin]);
@@ -230,7 +215,7 @@ describe("members", () => {
   });
 
   test("a block made as somebody is added either hinders it or comes after it", async () => {
-    const [owner, blocked] = await three();
+    const [owner, blocked] = await newThree(url);
     for (let round = 0; round < rounds; round++) {
       const id = await newGroup(url, owner);
       const [added, made] = await Promise.all([

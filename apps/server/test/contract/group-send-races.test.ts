@@ -1,28 +1,13 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { act, newGroup, newMember, type Member } from "../groups.ts";
-import { rest as plainRest, signInWithDevice, type Person, type RestAnswer } from "../rest-client.ts";
-import { startTestServer } from "../test-server.ts";
+import { act, newGroup, newMember, newThree } from "../groups.ts";
+import { signInWithDevice, type Person } from "../rest-client.ts";
+import { startTwoServers } from "../two-servers.ts";
 import { outcome } from "./described-rest.ts";
 
-// Two processes' worth of server on one database: no lock of a process helps.
-const server = await startTestServer();
-const other = await startTestServer({ database: server.database });
-afterAll(async () => {
-  await other[Symbol.asyncDispose]();
-  await server[Symbol.asyncDispose]();
-});
-const { url } = server;
+const servers = await startTwoServers();
+afterAll(() => servers[Symbol.asyncDispose]());
+const { url, other, call } = servers;
 const rounds = 8;
-
-/** The i-th call, on the one server or the other. */
-function call(i: number, actor: Person, route: string, body?: unknown): Promise<RestAnswer> {
-  const options = { token: actor.token, ...(body === undefined ? {} : { body }) };
-  return plainRest(i % 2 ? other.url : url, route, options);
-}
-
-async function three(): Promise<[Member, Member, Member]> {
-  return [await newMember(url), await newMember(url), await newMember(url)];
-}
 
 const wrapFor = (userId: string, deviceId: string): object => ({
   user_id: userId,
@@ -38,7 +23,7 @@ const sealed = (id: string, recipients: object[]): object => ({
 
 describe("sends", () => {
   test("a send that races an addition is stored for the old members, below the newcomer's interval, or refused", async () => {
-    const [owner, member, joining] = await three();
+    const [owner, member, joining] = await newThree(url);
     for (let round = 0; round < rounds; round++) {
       const id = await newGroup(url, owner, [member]);
       const [sent, added] = await Promise.all([
@@ -62,7 +47,7 @@ describe("sends", () => {
   });
 
   test("a send that races a removal reaches the removed member from before it or is refused", async () => {
-    const [owner, member, leaving] = await three();
+    const [owner, member, leaving] = await newThree(url);
     for (let round = 0; round < rounds; round++) {
       const id = await newGroup(url, owner, [member, leaving]);
       const [sent, removed] = await Promise.all([
@@ -82,7 +67,7 @@ describe("sends", () => {
   });
 
   test("a device published as its user is added is in the roster that a send is checked against", async () => {
-    const [owner, joining] = await three();
+    const [owner, joining] = await newThree(url);
     for (let round = 0; round < rounds; round++) {
       const id = await newGroup(url, owner);
       const deviceId = `tablet-${round}`;
@@ -107,7 +92,7 @@ describe("sends", () => {
   });
 
   test("a send that races leaving is in the sender's time or refused", async () => {
-    const [owner, member] = await three();
+    const [owner, member] = await newThree(url);
     for (let round = 0; round < rounds; round++) {
       const id = await newGroup(url, owner, [member]);
       const body = { conversation_id: id, sender_device_id: "phone", ciphertext: "bye" };
