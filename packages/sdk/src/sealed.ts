@@ -52,9 +52,11 @@ export {
 } from "./crypto/device-keys.ts";
 export { EnvelopeError, type EnvelopeErrorCode } from "./crypto/errors.ts";
 export {
+  type ListedSender,
   type PublicKeyRefusal,
   type PublicKeyVerdict,
   type VerifiedDevice,
+  type VerifiedSender,
   type VerifyPublicKeyInput,
   makePublicKey,
   verifyDevicePublicKey,

@@ -53,6 +53,37 @@ test("a removed device stops, and gets nothing more", async () => {
   expect(alice.texts).toEqual(["x"]);
 });
 
+test("what a device sent before it was removed is verified by whoever meets it only afterwards", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url, isStarted: false });
+  await using bob = await TestUser.open({ url });
+  await using bobPhone = await TestUser.open({ url, phone: bob.phone });
+  await using bobLaptop = await TestUser.open({ url, phone: bob.phone, isStarted: false });
+  await bobPhone.to(alice).send("from the phone");
+  await bob.client.devices.remove(bobPhone.me.deviceId);
+  for (const reader of [alice, bobLaptop]) {
+    await reader.start();
+    await reader.untilReceived(1);
+    expect(reader.received).toMatchObject([
+      { kind: "text", text: "from the phone", senderDeviceId: bobPhone.me.deviceId, assurance: "signed" },
+    ]);
+  }
+});
+
+test("what a device sent before it was removed counts for nothing once its user has another identity", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url, isStarted: false });
+  await using bob = await TestUser.open({ url });
+  await using bobPhone = await TestUser.open({ url, phone: bob.phone });
+  await bobPhone.to(alice).send("from a stolen phone");
+  await bob.client.identity.reset();
+  await alice.start();
+  await alice.untilReceived(1);
+  expect(alice.received).toMatchObject([{ kind: "unreadable", reason: "sender_unverified" }]);
+});
+
 test("who signs out is removed, and leaves an empty store", async () => {
   await using server = await startTestServer();
   const { url } = server;

@@ -82,7 +82,7 @@ describe("a chain", () => {
     expect(await judge(4, [at(3)])).toMatchObject(newest);
     expect(await judge(4, chain.slice(1), await pinAt(1))).toMatchObject(newest);
     expect(await judge(4, [at(3)], await pinAt(3))).toMatchObject(newest);
-    expect(await judge(0, [])).toEqual({ ok: true, newest: undefined });
+    expect(await judge(0, [])).toEqual({ ok: true, lists: [], newest: undefined });
   });
 
   test("that ends before the pin is rolled back", async () => {

@@ -90,7 +90,7 @@ export interface ChainInput {
 
 /** `newest` is undefined for a user who has signed none. Whether its `uik` is the known one is for the caller to judge. */
 export type ChainVerdict =
-  | { ok: true; newest: SignedList | undefined }
+  | { ok: true; lists: SignedList[]; newest: SignedList | undefined }
   | { ok: false; reason: DeviceListRefusal };
 
 /** Judges what the server gives of a user's chain. */
@@ -99,16 +99,17 @@ export async function judgeChain(
   { userId, now, pin }: ChainInput,
 ): Promise<ChainVerdict> {
   if (pin && given.currentVersion < pin.version) return refuse("rolled_back");
-  let last: SignedList | undefined;
+  const lists: SignedList[] = [];
   for (const text of given.lists) {
     const verdict = await verifyDeviceList(text, { userId, now });
     if (!verdict.ok) return verdict;
-    const fault = findFault(verdict.list, last, pin);
+    const fault = findFault(verdict.list, lists.at(-1), pin);
     if (fault) return refuse(fault);
-    last = verdict.list;
+    lists.push(verdict.list);
   }
-  if ((last?.parts.version ?? 0) !== given.currentVersion) return refuse("broken_chain");
-  return { ok: true, newest: last };
+  const newest = lists.at(-1);
+  if ((newest?.parts.version ?? 0) !== given.currentVersion) return refuse("broken_chain");
+  return { ok: true, lists, newest };
 }
 
 function findFault(

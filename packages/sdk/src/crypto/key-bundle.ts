@@ -21,6 +21,17 @@ export type VerifiedDevice = { userId: string; deviceId: string } & (
   | { kind: "bare"; kid: string; publicKey: Bytes }
 );
 
+/** A device of which only the identity key is known, from its user's signed lists: its signatures can be checked. */
+export interface ListedSender {
+  kind: "listed";
+  userId: string;
+  deviceId: string;
+  dik: Bytes;
+}
+
+/** Whose messages can be opened. */
+export type VerifiedSender = VerifiedDevice | ListedSender;
+
 export type PublicKeyRefusal =
   /** Neither a key bundle nor a 32-byte key. */
   | "unusable"

@@ -11,7 +11,7 @@ import { openContent, signedBytes } from "./content.ts";
 import type { DeviceKeys } from "./device-keys.ts";
 import { EnvelopeError } from "./errors.ts";
 import type { KemName } from "./kems.ts";
-import type { VerifiedDevice } from "./key-bundle.ts";
+import type { VerifiedSender } from "./key-bundle.ts";
 import { type Payload, decodePayload } from "./payload.ts";
 import { ed25519Verify, equalConstantTime, sha256 } from "./primitives.ts";
 import { hashRoster } from "./seal-envelope.ts";
@@ -31,8 +31,8 @@ export interface OpenEnvelopeInput {
   /** This device's own wrap. */
   wrap: string;
   claims: EnvelopeClaims;
-  /** The sender's device as `verifyDevicePublicKey` gave it. */
-  sender: VerifiedDevice;
+  /** The sender's device as `verifyDevicePublicKey` gave it, or as its user has signed for it. */
+  sender: VerifiedSender;
   /** This device's keys. */
   keys: DeviceKeys;
   /** Given: the sender must have seen exactly these devices, its own included. */
@@ -68,11 +68,11 @@ export async function openEnvelope(input: OpenEnvelopeInput): Promise<OpenedEnve
     const { payload, signature } = await openContent(parts, { cek, messageId: header.messageId });
     // A bare sender has no key to check a signature with: one that is there was made for someone else's bundle.
     const isGenuine =
-      sender.kind === "bundle" && signature
+      sender.kind !== "bare" && signature
         ? await ed25519Verify(signedBytes(sealedHeaderItems(header), payload), signature, sender.dik)
         : sender.kind === "bare" && signature === null;
     if (!isGenuine) throw new EnvelopeError("signature_invalid");
-    const assurance = sender.kind === "bundle" && keys.dik !== null ? "signed" : "basic";
+    const assurance = sender.kind !== "bare" && keys.dik !== null ? "signed" : "basic";
     return { header, payload: decodePayload(payload), assurance, kem };
   } finally {
     cek.fill(0);

@@ -4,7 +4,7 @@ import type { DeviceKeys } from "./device-keys.ts";
 import { EnvelopeError } from "./errors.ts";
 import { hpkeOpen, hpkeSeal } from "./hpke.ts";
 import { type KemName, findKem } from "./kems.ts";
-import { type VerifiedDevice, findSealingKey } from "./key-bundle.ts";
+import { type VerifiedDevice, type VerifiedSender, findSealingKey } from "./key-bundle.ts";
 import type { KeyPair } from "./primitives.ts";
 
 /** Names the device as text: devices of other clients may have any id. */
@@ -49,7 +49,7 @@ function findAuthKey(sender: DeviceKeys, kemId: number): KeyPair | undefined {
 
 export interface OpenWrapInput {
   keys: DeviceKeys;
-  sender: VerifiedDevice;
+  sender: VerifiedSender;
   bodyHash: Bytes;
 }
 
@@ -77,8 +77,9 @@ export async function openWrap(wrap: string, { keys, sender, bodyHash }: OpenWra
 }
 
 /** In Auth mode any key of the sender's bundle may have sealed; in base mode the signature inside authenticates. */
-function senderKeys(sender: VerifiedDevice, keys: DeviceKeys, kemId: number): (Bytes | undefined)[] {
+function senderKeys(sender: VerifiedSender, keys: DeviceKeys, kemId: number): (Bytes | undefined)[] {
   if (sender.kind === "bare") return [sender.publicKey];
   if (keys.dik !== null) return [undefined];
+  if (sender.kind === "listed") return [];
   return sender.bundle.keys.filter((key) => key.kemId === kemId).map((key) => key.publicKey);
 }

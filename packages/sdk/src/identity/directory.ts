@@ -1,6 +1,6 @@
 import type { Bytes, DeviceId, UserId } from "@sotto/schema";
 import * as z from "zod";
-import { type VerifiedDevice, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
+import { type VerifiedSender, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
 import type { RecipientDevice } from "../crypto/wrap-for-devices.ts";
 import { equalConstantTime } from "../crypto/primitives.ts";
 import { SottoError } from "../errors.ts";
@@ -19,11 +19,12 @@ const senderFreshForMs = 2_000;
 
 /**
  * The last key that was accepted from a device, and its identity key as first seen: the pin, never replaced. `uik`: the
- * identity key of its user under which it was listed; null for a user without lists.
+ * identity key of its user under which it was listed; null for a user without lists. `publicKey` is null of a device that
+ * was removed before this one saw more of it than the lists that name it.
  */
 const deviceRecord = defineRecord(
   "device",
-  z.object({ publicKey: z.string(), dik: bytes.nullable(), uik: bytes.nullable().default(null) }),
+  z.object({ publicKey: z.string().nullable(), dik: bytes.nullable(), uik: bytes.nullable().default(null) }),
 );
 
 interface Known {
@@ -117,7 +118,7 @@ export class Directory {
   async findSender(
     sender: { userId: UserId; deviceId: string },
     options: { signal: AbortSignal; isFresh?: boolean },
-  ): Promise<VerifiedDevice | undefined> {
+  ): Promise<VerifiedSender | undefined> {
     const { signal } = options;
     const known = options.isFresh ? undefined : await this.#verifyKnown(sender);
     if (known) return known;
@@ -127,11 +128,11 @@ export class Directory {
       await checkOwn(signal);
       await this.#find(sender.userId, { signal, maxAgeMs: senderFreshForMs });
     }
-    const found = await this.#verifyKnown(sender);
+    const found = (await this.#verifyKnown(sender)) ?? (await this.#recall(sender, signal));
     // Its user may have signed for it in the meantime: what is refused now stays refused.
     if (found || at === this.#options.now() || !this.#mayHurry(sender.userId)) return found;
     await this.#find(sender.userId, { signal, maxAgeMs: 0 });
-    const late = await this.#verifyKnown(sender);
+    const late = (await this.#verifyKnown(sender)) ?? (await this.#recall(sender, signal));
     if (late) this.#hurries.delete(sender.userId);
     return late;
   }
@@ -169,7 +170,7 @@ export class Directory {
   }
 
   /** By what was accepted before: a removed device's last messages stay readable. */
-  async #verifyKnown(sender: { userId: UserId; deviceId: string }): Promise<VerifiedDevice | undefined> {
+  async #verifyKnown(sender: { userId: UserId; deviceId: string }): Promise<VerifiedSender | undefined> {
     const { userId, deviceId } = sender;
     const { store, identities, now } = this.#options;
     const known = await deviceRecord.get(store, userId, deviceId);
@@ -178,8 +179,26 @@ export class Directory {
     // Seen before its user signed lists, or under an identity that the user has given up.
     if (pin && !(known.uik && equalConstantTime(known.uik, pin.uik))) return undefined;
     const pinnedDik = known.dik ?? undefined;
+    if (known.publicKey === null) return pinnedDik && { kind: "listed", userId, deviceId, dik: pinnedDik };
     const verdict = await verifyDevicePublicKey(known.publicKey, { userId, deviceId, now: now(), pinnedDik });
     return verdict.ok ? verdict.device : undefined;
+  }
+
+  /** A device that was removed before this one ever saw its keys: its user's earlier lists name it. */
+  async #recall(
+    sender: { userId: UserId; deviceId: string },
+    signal: AbortSignal,
+  ): Promise<VerifiedSender | undefined> {
+    const { userId, deviceId } = sender;
+    const { store, identities } = this.#options;
+    const former = await identities.findFormer(sender, signal);
+    if (!former) return undefined;
+    const known = await deviceRecord.get(store, userId, deviceId);
+    // A pin is never replaced.
+    if (known?.dik && !equalConstantTime(known.dik, former.dik)) return undefined;
+    const publicKey = known?.dik ? known.publicKey : null;
+    await store.commit([deviceRecord.put([userId, deviceId], { publicKey, ...former })]);
+    return this.#verifyKnown(sender);
   }
 
   async #judge(

@@ -27,6 +27,13 @@ export interface Lookup {
   devices: Device[];
 }
 
+/** Every device that a chain has named up to a version under one identity key, each with the last key it had. */
+interface Past {
+  version: number;
+  uik: Bytes;
+  diks: Map<string, Bytes>;
+}
+
 /** Which devices of a user may be trusted. */
 export type Trust =
   /** The user has signed no list: each device is pinned by itself. */
@@ -50,6 +57,7 @@ export class Identities {
   readonly pins: Pins;
   readonly #options: IdentitiesOptions;
   readonly #told = new Set<string>();
+  readonly #pasts = new Map<UserId, Past>();
 
   constructor(options: IdentitiesOptions) {
     this.#options = options;
@@ -74,6 +82,49 @@ export class Identities {
       if (isWhole || lists.length > maxChainLength) return { currentVersion, lists, devices };
       since = page.at(-1)?.version;
     }
+  }
+
+  /**
+   * The identity key of a device that the user has signed for and has taken out again: what it sent meanwhile can be
+   * verified by that. Asks once for the chain up to the pinned list. Undefined: the present identity never named it.
+   */
+  async findFormer(
+    { userId, deviceId }: { userId: UserId; deviceId: string },
+    signal?: AbortSignal,
+  ): Promise<{ dik: Bytes; uik: Bytes } | undefined> {
+    const pin = await this.pins.get(userId);
+    if (!pin) return undefined;
+    const known = this.#pasts.get(userId);
+    const isWhole = known?.version === pin.version && equalConstantTime(known.uik, pin.uik);
+    const past = isWhole ? known : await this.#readPast(userId, pin, signal);
+    this.#pasts.set(userId, past);
+    const dik = past.diks.get(deviceId);
+    return dik && { dik, uik: pin.uik };
+  }
+
+  async #readPast(userId: UserId, pin: IdentityPin, signal?: AbortSignal): Promise<Past> {
+    const past: Past = { version: pin.version, uik: pin.uik, diks: new Map() };
+    const lists: string[] = [];
+    for (let sinceVersion = 0; lists.length < maxChainLength;) {
+      const { lists: page } = await this.#options.api.call(
+        (server, options) => server.deviceLists.get.query({ userId, sinceVersion }, options),
+        signal,
+      );
+      lists.push(...page.flatMap(({ version, list }) => (version <= pin.version ? [list] : [])));
+      sinceVersion = page.at(-1)?.version ?? pin.version;
+      if (sinceVersion >= pin.version) break;
+    }
+    const verdict = await judgeChain(
+      { currentVersion: pin.version, lists },
+      { userId, now: this.#options.now() },
+    );
+    // Each list names the one before it, so that the pinned one vouches for all.
+    if (!verdict.ok || !verdict.newest || !equalConstantTime(verdict.newest.hash, pin.hash)) return past;
+    for (const { parts } of verdict.lists) {
+      if (!equalConstantTime(parts.uik, pin.uik)) continue;
+      for (const { deviceId, dik } of parts.devices) past.diks.set(deviceId, dik);
+    }
+    return past;
   }
 
   /** As `lookUp`, of several at once; those whose chain is too long for that are left out. */

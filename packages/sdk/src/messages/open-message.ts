@@ -1,7 +1,7 @@
 import { type Message, SealedFormatError, type SealedHeader, parseSealedBody } from "@sotto/schema";
 import type { DeviceKeys } from "../crypto/device-keys.ts";
 import { EnvelopeError } from "../crypto/errors.ts";
-import type { VerifiedDevice } from "../crypto/key-bundle.ts";
+import type { VerifiedSender } from "../crypto/key-bundle.ts";
 import { type OpenedEnvelope, openEnvelope } from "../crypto/open-envelope.ts";
 import type { Me } from "../identity/account.ts";
 import type { Directory } from "../identity/directory.ts";
@@ -58,7 +58,7 @@ export function parseHeader(ciphertext: string): SealedHeader | "malformed" | "o
 
 async function tryToOpen(
   message: Message,
-  { header, sender, opening }: { header: SealedHeader; sender: VerifiedDevice; opening: Opening },
+  { header, sender, opening }: { header: SealedHeader; sender: VerifiedSender; opening: Opening },
 ): Promise<OpenedEnvelope | UnreadableReason> {
   const { conversationId, senderUserId, senderDeviceId } = message;
   try {

@@ -86,15 +86,14 @@ function checkTimeline({ device, lines }: Timeline, known: Map<string, Known>): 
 /** Before it is approved, nothing is sealed for a device, and it can verify nobody. */
 const beforeLinked = new Set<string>(["not_for_this_device", "not_addressed", "sender_unverified"]);
 
-/** Only what was sealed before this device was there, and a removed device's last messages. */
+/** Only what was sealed before this device was there. */
 function checkUnreadable(world: World, { device, lines }: Timeline): string[] {
   return lines.flatMap(({ content, sentAt, senderDeviceId, id }) => {
     if (content.kind !== "unreadable")
       return content.kind === "text" ? [] : [`${device.name}: ${content.kind}`];
     const sender = world.devices.find(({ deviceId }) => deviceId === senderDeviceId);
     const isFromBefore = beforeLinked.has(content.reason) && Date.parse(sentAt) <= device.readyAt;
-    const isOfRemoved = content.reason === "sender_unverified" && sender?.removal !== undefined;
-    if (isFromBefore || isOfRemoved) return [];
+    if (isFromBefore) return [];
     return [`${device.name}: ${id ?? ""} of ${sender?.name ?? "nobody"} is unreadable: ${content.reason}`];
   });
 }
@@ -111,8 +110,6 @@ function checkSending({ text, from, lane, outcome }: Sending, known: Map<string,
     return isExpected ? [] : [`${what} failed: ${outcome.code}`];
   }
   if (outcome === "open") return from.removal ? [] : [`${what} is open`];
-  // A removed device's last messages are not verified by who never saw its keys, and that may be everybody.
-  if (!found && from.removal) return [];
   return found?.[0] === outcome.id ? [] : [`${what} ${outcome.id} is lost; found ${found?.[0] ?? "nothing"}`];
 }
 
@@ -171,8 +168,6 @@ function entitlement(device: ModelDevice, { from, lane }: Sending, atMs: number)
   const member = lane.kind === "group" ? membership(user, atMs) : user === lane.peer || user === from.user;
   if (member === false) return "no";
   if (member === "maybe" || removal) return "maybe";
-  // A removed device's last messages are not verified by who never saw its keys.
-  if (from.removal) return "maybe";
   return atMs > readyAt ? "yes" : "maybe";
 }
 
