@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { deviceId, userId } from "./primitives.ts";
 
 /** When the same call may be tried again. */
@@ -10,13 +10,13 @@ interface ErrorDefinition {
   detail: string;
   retry: Retry;
   /** What `details` holds; without one there are none. */
-  details?: z.ZodType;
+  details?: z.ZodMiniType;
   /** `object`: REST's `detail` is `{code, …details}`; `list`: it is `details.issues`. */
   rest?: "object" | "list";
 }
 
-const retryAfter = z.object({ retryAfter: z.int().min(0).describe("Seconds") });
-const uploadOffset = z.object({ offset: z.int().min(0).describe("Where to go on") });
+const retryAfter = z.object({ retryAfter: z.int().check(z.minimum(0), z.describe("Seconds")) });
+const uploadOffset = z.object({ offset: z.int().check(z.minimum(0), z.describe("Where to go on")) });
 const deviceRef = z.object({ userId, deviceId });
 
 /** Every error that a caller can meet, in one closed table. */
@@ -69,7 +69,7 @@ export const errors = {
     detail: "Wrong PIN",
     retry: "after_change",
     rest: "object",
-    details: z.object({ attemptsLeft: z.int().min(0).describe("Until the next lock") }),
+    details: z.object({ attemptsLeft: z.int().check(z.minimum(0), z.describe("Until the next lock")) }),
   },
   OTP_NOT_SENT: { status: 503, detail: "The code could not be sent", retry: "later" },
 
@@ -82,7 +82,7 @@ export const errors = {
     detail: "The list does not follow the newest one",
     retry: "after_change",
     rest: "object",
-    details: z.object({ currentVersion: z.int().min(0) }),
+    details: z.object({ currentVersion: z.int().check(z.minimum(0)) }),
   },
   /** No well-formed list (`list`), or another user's (`user_id`). */
   DEVICE_LIST_REFUSED: {
@@ -213,7 +213,7 @@ export type ErrorCode = keyof typeof errors;
 
 /** The details that an error of this code carries; `undefined` for those without. */
 export type ErrorDetails<Code extends ErrorCode> = Code extends ErrorCode
-  ? (typeof errors)[Code] extends { details: infer Schema extends z.ZodType }
+  ? (typeof errors)[Code] extends { details: infer Schema extends z.ZodMiniType }
     ? z.output<Schema>
     : undefined
   : never;
@@ -226,8 +226,8 @@ export function errorDefinition(code: ErrorCode): ErrorDefinition {
 /** One error as tRPC carries it in `error.data.sotto`. */
 export const wireError = z.object({
   code: z.string(),
-  details: z.unknown().optional(),
-  requestId: z.string().optional(),
+  details: z.optional(z.unknown()),
+  requestId: z.optional(z.string()),
 });
 export type WireError = { code: ErrorCode; details?: unknown; requestId?: string };
 

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { message } from "./domains/messages.ts";
 import { attachmentId, conversationId, deviceId, logId, messageId, seq, time, userId } from "./primitives.ts";
 
@@ -8,7 +8,7 @@ const receiptFields = {
   /** Whose device it is. */
   userId,
   /** null: acknowledged with a token that published no device. */
-  deviceId: deviceId.nullable(),
+  deviceId: z.nullable(deviceId),
 };
 
 /** What was done to a group; `group.changed` says by whom, and to whom. */
@@ -42,11 +42,11 @@ const conversationEvents = [
     action: groupAction,
     actorUserId: userId,
     /** Whom it was done to, where it was done to somebody. */
-    userIds: z.array(userId).optional(),
+    userIds: z.optional(z.array(userId)),
     /** After `created` and `renamed`. */
-    name: z.string().optional(),
+    name: z.optional(z.string()),
     /** After `role_changed`. */
-    role: z.enum(["admin", "member"]).optional(),
+    role: z.optional(z.enum(["admin", "member"])),
   }),
 ] as const;
 
@@ -60,7 +60,7 @@ const accountEvents = [
     deviceId,
   }),
   /** The next signed device list of the user's chain. */
-  z.object({ type: z.literal("device_list.signed"), version: z.int().min(1) }),
+  z.object({ type: z.literal("device_list.signed"), version: z.int().check(z.minimum(1)) }),
   /** The number signed in once more; `sessionId` is the `jti` of the token that it got. */
   z.object({ type: z.literal("session.opened"), sessionId: z.guid(), at: time }),
   z.object({ type: z.literal("contact.added"), userId }),
@@ -86,7 +86,7 @@ export const typing = z.object({
   type: z.literal("typing"),
   from: userId,
   isTyping: z.boolean(),
-  conversationId: conversationId.nullable(),
+  conversationId: z.nullable(conversationId),
 });
 /** What is told to sockets and kept nowhere. */
 export type Signal = z.output<typeof typing>;

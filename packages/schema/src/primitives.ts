@@ -1,7 +1,8 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 
 /** Any RFC 9562 UUID in lower case. `z.guid()`, since `z.uuid()` refuses some legacy ids. */
-const lowerGuid = () => z.guid().refine((value) => value === value.toLowerCase(), "Ids are lower-case UUIDs");
+const lowerGuid = () =>
+  z.guid().check(z.refine((value) => value === value.toLowerCase(), "Ids are lower-case UUIDs"));
 
 export const userId = lowerGuid().brand<"UserId">();
 export const conversationId = lowerGuid().brand<"ConversationId">();
@@ -15,46 +16,48 @@ export const logId = lowerGuid().brand<"LogId">();
 /** The client's own name for a device, unique within its user. */
 export const deviceId = z
   .string()
-  .min(1)
-  .max(64)
-  .refine((value) => isPlain(value), "Control characters and lone surrogates are not allowed")
+  .check(
+    z.minLength(1),
+    z.maxLength(64),
+    z.refine((value) => isPlain(value), "Control characters and lone surrogates are not allowed"),
+  )
   .brand<"DeviceId">();
 
 /** The client's own name for a message it sends; a repeated send with it gives the first answer. */
-export const clientMessageId = z
-  .string()
-  .min(1)
-  .max(64)
-  .refine((value) => isPlain(value), "Control characters and lone surrogates are not allowed");
+export const clientMessageId = z.string().check(
+  z.minLength(1),
+  z.maxLength(64),
+  z.refine((value) => isPlain(value), "Control characters and lone surrogates are not allowed"),
+);
 
 /** Numbers a log's entries: 1, 2, 3 … without gap. */
-export const seq = z.int().min(0);
+export const seq = z.int().check(z.minimum(0));
 
 /** RFC 3339 in UTC with milliseconds and `Z`. */
 export const time = z.iso.datetime({ precision: 3 });
 
 /** A text that PostgreSQL gives back as it was: without NUL, and well-formed UTF-16. */
 export const text = (maxLength: number) =>
-  z
-    .string()
-    .max(maxLength)
-    .refine(
+  z.string().check(
+    z.maxLength(maxLength),
+    z.refine(
       (value) => !value.includes("\0") && value.isWellFormed(),
       "NUL and lone surrogates are not allowed",
-    );
+    ),
+  );
 
 /** Most code points of an emoji: families with their joiners and flags with their tags fit. */
 const maxEmojiChars = 16;
 
 /** 1 to 16 code points of any text: the server does not know what is an emoji and what is not. */
-export const emoji = z
-  .string()
-  .min(1)
-  .max(2 * maxEmojiChars)
-  .refine((value) => Array.from(value).length <= maxEmojiChars, `At most ${maxEmojiChars} characters`)
-  .refine((value) => isPlain(value), "Control characters and lone surrogates are not allowed")
+export const emoji = z.string().check(
+  z.minLength(1),
+  z.maxLength(2 * maxEmojiChars),
+  z.refine((value) => Array.from(value).length <= maxEmojiChars, `At most ${maxEmojiChars} characters`),
+  z.refine((value) => isPlain(value), "Control characters and lone surrogates are not allowed"),
   // JSON schema counts code points, zod UTF-16 units.
-  .meta({ maxLength: maxEmojiChars });
+  z.meta({ maxLength: maxEmojiChars }),
+);
 
 /** The answer of an operation that has nothing to say but that it is done. */
 export const ok = z.object({ detail: z.literal("ok") });

@@ -1,4 +1,4 @@
-import type * as z from "zod";
+import type * as z from "zod/mini";
 import type { ErrorCode } from "./errors.ts";
 
 /** `public`: nobody need be signed in; `user`: a user's token; `device`: a token that published a device. */
@@ -39,9 +39,9 @@ export interface Procedure {
   access: Access;
   limit: RateClass;
   summary: string;
-  input: z.ZodObject;
+  input: z.ZodMiniObject;
   /** A subscription's output is the type of each event; a download's is its JSON answer, `z.never()` without one. */
-  output: z.ZodType;
+  output: z.ZodMiniType;
   rest?: RestRoute;
   /** Honours `Idempotency-Key`. */
   creates?: boolean;

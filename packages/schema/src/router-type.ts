@@ -5,7 +5,7 @@ import type {
   TRPCQueryProcedure,
   TRPCSubscriptionProcedure,
 } from "@trpc/server";
-import type * as z from "zod";
+import type * as z from "zod/mini";
 import type { Contract } from "./contract.ts";
 import type { WireError } from "./errors.ts";
 import type { Procedure } from "./procedure.ts";

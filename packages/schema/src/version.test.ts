@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { contract } from "./contract.ts";
 import { errorDefinition, errors, isErrorCode } from "./errors.ts";
 import type { Procedure } from "./procedure.ts";
@@ -11,7 +11,7 @@ const fingerprints: Record<number, string> = {
   1: "3e50dc81cb18d62c51a8db6130a9be236bbc5ede035515166b743c31c20f9cf1",
 };
 
-const jsonSchema = (schema: z.ZodType, io: "input" | "output"): unknown =>
+const jsonSchema = (schema: z.ZodMiniType, io: "input" | "output"): unknown =>
   z.toJSONSchema(schema, { io, unrepresentable: "any" });
 
 function describeContract(): unknown {

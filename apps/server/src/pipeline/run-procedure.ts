@@ -1,5 +1,4 @@
 import { contract, type Procedure } from "@sotto/schema";
-import type { z } from "zod";
 import type { App } from "../app.ts";
 import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -70,7 +69,7 @@ async function requireAccess(app: App, procedure: Procedure, request: Request): 
   return caller;
 }
 
-function parseInput(schema: z.ZodType, rawInput: unknown): unknown {
+function parseInput(schema: Procedure["input"], rawInput: unknown): unknown {
   const parsed = schema.safeParse(rawInput ?? {});
   if (parsed.success) return parsed.data;
   throw new AppError("VALIDATION_FAILED", {

@@ -115,7 +115,7 @@ function placeOf({ rest, fields }: Route, key: string): string {
 function writeOutput({ kind, output }: Procedure, route: Route | undefined): string {
   const bytes = route?.rest.bytes;
   const ofBytes = bytes ? `Output: the bytes (\`${bytes}\`)` : "";
-  if (output instanceof z.ZodNever) return `${ofBytes}.`;
+  if (output instanceof z.core.$ZodNever) return `${ofBytes}.`;
   const schema = z.toJSONSchema(output, { io: "output", unrepresentable: "any" });
   const type = typeText(schema, route ? toSnake : (key) => key);
   const before = bytes ? `${ofBytes}, or` : kind === "subscription" ? "Each event:" : "Output:";

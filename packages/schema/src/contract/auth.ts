@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import * as auth from "../domains/auth.ts";
 import { ok } from "../primitives.ts";
 import type { Procedures } from "../procedure.ts";

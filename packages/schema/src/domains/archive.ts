@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { attachment } from "./attachments.ts";
 import { message } from "./messages.ts";
 import { conversationId, deviceId, messageId, text, userId } from "../primitives.ts";
@@ -11,24 +11,24 @@ export const maxImportBytes = 32 * 1_048_576;
 /** A message of an export, or one that a client made up. What it may not say of itself is not read. */
 export const importItem = z.object({
   /** Whoever imports an item with this id again adds nothing. */
-  id: messageId.nullish(),
+  id: z.nullish(messageId),
   /** Non-empty, at most `maxCiphertextBytes`. */
-  ciphertext: text(Number.MAX_SAFE_INTEGER).min(1),
+  ciphertext: text(Number.MAX_SAFE_INTEGER).check(z.minLength(1)),
   /** As the export had it, for the device that exported. */
-  wrap: text(4096).nullish(),
+  wrap: z.nullish(text(4096)),
   /** Any time from 1970 until now; missing: now. */
-  sentAt: z.string().max(64).nullish(),
-  senderDeviceId: deviceId.nullish(),
+  sentAt: z.nullish(z.string().check(z.maxLength(64))),
+  senderDeviceId: z.nullish(deviceId),
   /** Whoever is or was no member is taken for the importer. */
-  senderUserId: userId.nullish(),
+  senderUserId: z.nullish(userId),
 });
 export type ImportItem = z.output<typeof importItem>;
 
 export const importMessages = {
   input: z.object({
     conversationId,
-    version: z.literal(1).nullish(),
-    messages: z.array(importItem).max(maxImportItems),
+    version: z.nullish(z.literal(1)),
+    messages: z.array(importItem).check(z.maxLength(maxImportItems)),
   }),
   output: z.object({
     detail: z.literal("ok"),

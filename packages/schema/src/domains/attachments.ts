@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { attachmentId, messageId, text, time } from "../primitives.ts";
 
 /** Largest attachment as base64 in JSON, in bytes; larger ones are uploaded. */
@@ -6,27 +6,27 @@ export const maxInlineAttachmentBytes = 1_048_576;
 /** Most attachments of one message. */
 export const maxAttachments = 32;
 
-const mediaType = z
-  .string()
-  .max(255)
-  .regex(/^$|^[\w!#$&^.+-]+\/[\w!#$&^.+-]+( *; *[\w!#$&^.+-]+=([\w!#$&^.+-]+|"[\w !#$&^.+/:=?@-]*"))*$/, {
+const mediaType = z.string().check(
+  z.maxLength(255),
+  z.regex(/^$|^[\w!#$&^.+-]+\/[\w!#$&^.+-]+( *; *[\w!#$&^.+-]+=([\w!#$&^.+-]+|"[\w !#$&^.+/:=?@-]*"))*$/, {
     error: "A media type, such as image/png",
-  });
+  }),
+);
 
 /** Both are the sender's own words, and may be sealed or left out. */
-const description = { contentType: mediaType.nullish(), filename: text(255).nullish() };
+const description = { contentType: z.nullish(mediaType), filename: z.nullish(text(255)) };
 
 export const attachment = z.object({
   id: attachmentId,
   messageId,
-  contentType: z.string().nullable(),
-  filename: z.string().nullable(),
-  sizeBytes: z.int().min(0),
+  contentType: z.nullable(z.string()),
+  filename: z.nullable(z.string()),
+  sizeBytes: z.int().check(z.minimum(0)),
   /** Empty for an uploaded one. */
   ciphertextB64: z.string(),
   createdAt: time,
   /** The path of an uploaded one's bytes. */
-  downloadUrl: z.string().nullable(),
+  downloadUrl: z.nullable(z.string()),
 });
 export type Attachment = z.output<typeof attachment>;
 
@@ -35,7 +35,7 @@ export const add = {
     messageId,
     ...description,
     /** Base64 or base64url; refused with `PAYLOAD_TOO_LARGE` above `maxInlineAttachmentBytes`. */
-    ciphertextB64: z.string().min(1),
+    ciphertextB64: z.string().check(z.minLength(1)),
   }),
   output: attachment,
 };

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { conversationId, messageId, time, userId } from "../primitives.ts";
 
 export const auditAction = z.enum([
@@ -21,8 +21,8 @@ export const auditRow = z.object({
   conversationId,
   action: auditAction,
   actorUserId: userId,
-  targetUserId: userId.nullable(),
-  messageId: messageId.nullable(),
+  targetUserId: z.nullable(userId),
+  messageId: z.nullable(messageId),
   createdAt: time,
 });
 export type AuditRow = z.output<typeof auditRow>;
@@ -31,8 +31,8 @@ export const list = {
   input: z.object({
     conversationId,
     /** The id of a row; what is older comes. */
-    before: z.guid().nullish(),
-    limit: z.int().min(1).max(200).default(50),
+    before: z.nullish(z.guid()),
+    limit: z._default(z.int().check(z.minimum(1), z.maximum(200)), 50),
   }),
   output: z.object({ entries: z.array(auditRow) }),
 };

@@ -1,11 +1,11 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { ok, text } from "../primitives.ts";
 
 /** E.164 with a leading `+`; anything else is refused with `INVALID_PHONE`. */
-const phone = z.string().max(64);
+const phone = z.string().check(z.maxLength(64));
 
 /** The registration PIN, which sign-in asks for beside the code. */
-const pin = text(64).min(4);
+const pin = text(64).check(z.minLength(4));
 
 export const requestOtp = {
   input: z.object({ phone }),
@@ -14,19 +14,19 @@ export const requestOtp = {
     /** Names this request; `verifyOtp` may give it back as `sessionId`. */
     otpSession: z.guid(),
     /** Only with `OTP_MODE=dev`. */
-    devCode: z.string().optional(),
+    devCode: z.optional(z.string()),
   }),
 };
 
 export const verifyOtp = {
   input: z.object({
     phone,
-    otp: z.string().min(1).max(16),
-    sessionId: z.string().max(64).nullish(),
+    otp: z.string().check(z.minLength(1), z.maxLength(16)),
+    sessionId: z.nullish(z.string().check(z.maxLength(64))),
     /** The user's display name; set at the first verification. */
-    name: text(128).nullish(),
+    name: z.nullish(text(128)),
     /** Where the user has set one: without it `PIN_REQUIRED`, and the code stays good. */
-    pin: pin.nullish(),
+    pin: z.nullish(pin),
   }),
   output: z.object({ accessToken: z.string(), tokenType: z.literal("bearer") }),
 };
@@ -38,11 +38,11 @@ export const getPin = {
 
 export const setPin = {
   /** `currentPin` is needed where a PIN is set. */
-  input: z.object({ pin, currentPin: pin.nullish() }),
+  input: z.object({ pin, currentPin: z.nullish(pin) }),
   output: ok,
 };
 
 export const removePin = {
-  input: z.object({ currentPin: pin.nullish() }),
+  input: z.object({ currentPin: z.nullish(pin) }),
   output: ok,
 };

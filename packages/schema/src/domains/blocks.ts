@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { time, userId } from "../primitives.ts";
 
 export const block = z.object({ blockedUserId: userId, createdAt: time });

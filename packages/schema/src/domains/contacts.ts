@@ -1,11 +1,11 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { userId } from "../primitives.ts";
 
-export const contact = z.object({ userId, phone: z.string(), name: z.string().nullable() });
+export const contact = z.object({ userId, phone: z.string(), name: z.nullable(z.string()) });
 export type Contact = z.output<typeof contact>;
 
 export const add = {
   /** Refused with `INVALID_PHONE` when it is not E.164. */
-  input: z.object({ phone: z.string().max(64) }),
+  input: z.object({ phone: z.string().check(z.maxLength(64)) }),
 };
 export const list = { input: z.object({}), output: z.array(contact) };

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { deviceListLimits } from "../device-list.ts";
 import { deviceId, text, userId } from "../primitives.ts";
 import { device, maxQueriedUsers } from "./keys.ts";
@@ -6,17 +6,17 @@ import { device, maxQueriedUsers } from "./keys.ts";
 /** Most lists in one answer; `currentVersion` tells whether there are more. */
 export const maxListsPerPage = 32;
 
-const version = z.int().min(0);
+const version = z.int().check(z.minimum(0));
 
 /** What an approving device hands to the one that it lets in: a sealed body and the wrap for that device. */
-const sealedHandover = { body: text(16_384).min(1), wrap: text(4_096).min(1) };
+const sealedHandover = { body: text(16_384).check(z.minLength(1)), wrap: text(4_096).check(z.minLength(1)) };
 
 export const publish = {
   input: z.object({
     /** base64url of the signed list. */
-    list: text(deviceListLimits.maxChars).min(1),
+    list: text(deviceListLimits.maxChars).check(z.minLength(1)),
     /** Kept for the device until it is removed or another one replaces it. */
-    handover: z.object({ deviceId, ...sealedHandover }).nullish(),
+    handover: z.nullish(z.object({ deviceId, ...sealedHandover })),
   }),
   output: z.object({ version }),
 };
@@ -24,7 +24,7 @@ export const publish = {
 const asked = z.object({
   userId,
   /** Lists above this version, oldest first; without it the newest one alone. */
-  sinceVersion: version.max(2 ** 31 - 1).optional(),
+  sinceVersion: z.optional(version.check(z.maximum(2 ** 31 - 1))),
 });
 const known = z.object({
   /** 0: the user has signed none. */
@@ -41,14 +41,14 @@ export const get = { input: asked, output: known };
 export const maxListsOfEach = 4;
 
 export const getMany = {
-  input: z.object({ users: z.array(asked).min(1).max(maxQueriedUsers) }),
+  input: z.object({ users: z.array(asked).check(z.minLength(1), z.maxLength(maxQueriedUsers)) }),
   /** In the order in which they were named, each once. */
-  output: z.object({ users: z.array(known.extend({ userId })) }),
+  output: z.object({ users: z.array(z.extend(known, { userId })) }),
 };
 
 export const getHandover = {
   input: z.object({}),
   output: z.object({
-    handover: z.object({ fromDeviceId: deviceId, ...sealedHandover }).nullable(),
+    handover: z.nullable(z.object({ fromDeviceId: deviceId, ...sealedHandover })),
   }),
 };

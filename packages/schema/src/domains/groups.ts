@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { conversationId, text, time, userId } from "../primitives.ts";
 
 /** Most members of a group. */
@@ -11,26 +11,25 @@ const maxAddedIds = 2000;
 export const groupRole = z.enum(["owner", "admin", "member"]);
 export type GroupRole = z.output<typeof groupRole>;
 
-const name = text(128).min(1);
-const memberUserIds = z.array(userId).max(maxAddedIds);
+const name = text(128).check(z.minLength(1));
+const memberUserIds = z.array(userId).check(z.maxLength(maxAddedIds));
 const maxUrlChars = 2048;
 /** Given to members as it is; the server never fetches it. */
-const avatarUrl = text(maxUrlChars).refine(
-  (value) => /^https:\/\/\S+$/i.test(value) && URL.canParse(value),
-  "An https URL is wanted",
+const avatarUrl = text(maxUrlChars).check(
+  z.refine((value) => /^https:\/\/\S+$/i.test(value) && URL.canParse(value), "An https URL is wanted"),
 );
 const onGroup = { conversationId };
 
 export const create = {
-  input: z.object({ name, memberUserIds: memberUserIds.nullish() }),
+  input: z.object({ name, memberUserIds: z.nullish(memberUserIds) }),
   output: z.object({ id: conversationId, name: z.string() }),
 };
 
 export const groupSummary = z.object({
   id: conversationId,
   name: z.string(),
-  memberCount: z.int().min(1),
-  lastMessageAt: time.nullable(),
+  memberCount: z.int().check(z.minimum(1)),
+  lastMessageAt: z.nullable(time),
   /** The caller's own. */
   role: groupRole,
   archived: z.boolean(),
@@ -55,10 +54,10 @@ export const addMembers = { input: z.object({ ...onGroup, memberUserIds }) };
 export const removeMember = { input: z.object({ ...onGroup, userId }) };
 export const leave = { input: z.object(onGroup) };
 /** `role` is `admin` or `member`; anything else is refused with `ROLE_INVALID`. */
-export const setRole = { input: z.object({ ...onGroup, userId, role: z.string().max(64) }) };
+export const setRole = { input: z.object({ ...onGroup, userId, role: z.string().check(z.maxLength(64)) }) };
 export const transferOwnership = { input: z.object({ ...onGroup, newOwnerUserId: userId }) };
 export const setAvatarUrl = { input: z.object({ ...onGroup, url: avatarUrl }) };
 export const uploadAvatar = { input: z.object(onGroup) };
 /** JSON where the avatar is a URL, else the image's bytes. */
 export const avatar = { input: z.object(onGroup), output: z.object({ url: z.string() }) };
-export const archive = { input: z.object({ ...onGroup, archived: z.boolean().default(true) }) };
+export const archive = { input: z.object({ ...onGroup, archived: z._default(z.boolean(), true) }) };

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { conversationId, text, time, userId } from "../primitives.ts";
 
 /** Most invites of a group that have not expired. */
@@ -7,17 +7,17 @@ const maxExpiryMinutes = 525_600;
 const maxUsesLimit = 1_000_000;
 
 /** 192 random bits in base64url; any other text names no invite. */
-const code = text(64).min(1);
+const code = text(64).check(z.minLength(1));
 /** null: it does not expire. */
-const expiresAt = time.nullable();
+const expiresAt = z.nullable(time);
 /** 0: no limit. */
-const maxUses = z.int().min(0).max(maxUsesLimit);
+const maxUses = z.int().check(z.minimum(0), z.maximum(maxUsesLimit));
 
 export const create = {
   input: z.object({
     conversationId,
-    expiresInMinutes: z.int().min(1).max(maxExpiryMinutes).nullish(),
-    maxUses: maxUses.nullish(),
+    expiresInMinutes: z.nullish(z.int().check(z.minimum(1), z.maximum(maxExpiryMinutes))),
+    maxUses: z.nullish(maxUses),
   }),
   output: z.object({ code, expiresAt, maxUses }),
 };
@@ -28,7 +28,7 @@ export const invite = z.object({
   createdAt: time,
   expiresAt,
   maxUses,
-  uses: z.int().min(0),
+  uses: z.int().check(z.minimum(0)),
 });
 export type Invite = z.output<typeof invite>;
 export const list = { input: z.object({ conversationId }), output: z.array(invite) };
@@ -40,7 +40,7 @@ export const preview = {
     conversationId,
     name: z.string(),
     /** null: no limit. */
-    remaining: z.int().min(0).nullable(),
+    remaining: z.nullable(z.int().check(z.minimum(0))),
   }),
 };
 

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { deviceId, text, time, userId } from "../primitives.ts";
 
 /** Largest `publicKey`, in characters: a `kb1.` bundle with post-quantum keys fits several times. */
@@ -7,19 +7,19 @@ export const maxPublicKeyChars = 16_384;
 export const device = z.object({
   deviceId,
   publicKey: z.string(),
-  deviceName: z.string().nullable(),
+  deviceName: z.nullable(z.string()),
   createdAt: time,
 });
 export type Device = z.output<typeof device>;
 
-const deviceName = text(128).nullish();
-const pushToken = text(4096).nullish();
+const deviceName = z.nullish(text(128));
+const pushToken = z.nullish(text(4096));
 
 export const publish = {
   input: z.object({
     /** Made and returned when missing. */
-    deviceId: deviceId.nullish(),
-    publicKey: text(maxPublicKeyChars).min(1),
+    deviceId: z.nullish(deviceId),
+    publicKey: text(maxPublicKeyChars).check(z.minLength(1)),
     deviceName,
     pushToken,
   }),
@@ -32,7 +32,7 @@ export const list = { input: z.object({ userId }), output: z.array(device) };
 /** Most users that one look-up names. */
 export const maxQueriedUsers = 200;
 export const listMany = {
-  input: z.object({ userIds: z.array(userId).min(1).max(maxQueriedUsers) }),
+  input: z.object({ userIds: z.array(userId).check(z.minLength(1), z.maxLength(maxQueriedUsers)) }),
   /** In the order in which they were named, each once; an unknown one without devices. */
   output: z.object({ users: z.array(z.object({ userId, devices: z.array(device) })) }),
 };

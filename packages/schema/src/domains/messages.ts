@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { clientMessageId, conversationId, deviceId, messageId, text, time, userId } from "../primitives.ts";
 
 /** Largest `ciphertext`, in bytes of UTF-8. Larger content goes into an attachment. */
@@ -17,7 +17,7 @@ export const message = z.object({
   recipientUserId: userId,
   ciphertext: z.string(),
   /** The part of the reading device, where the message was sealed for devices. */
-  wrap: z.string().nullable(),
+  wrap: z.nullable(z.string()),
   delivered: z.boolean(),
   read: z.boolean(),
   sentAt: time,
@@ -31,20 +31,20 @@ export const recipient = z.object({
   deviceId,
   wrap: text(maxWrapChars),
   /** Not sealed to, because the user's newest signed device list, of this version, does not name the device. */
-  listVersion: z.int().min(0).optional(),
+  listVersion: z.optional(z.int().check(z.minimum(0))),
 });
 export type Recipient = z.output<typeof recipient>;
 
 export const send = {
   input: z.object({
     /** Refused with `RECIPIENT_ID_INVALID` when it is no UUID. */
-    recipientUserId: z.string().max(64),
+    recipientUserId: z.string().check(z.maxLength(64)),
     senderDeviceId: deviceId,
     /** Any string; refused with `PAYLOAD_TOO_LARGE` above `maxCiphertextBytes`. */
-    ciphertext: text(Number.MAX_SAFE_INTEGER).min(1),
-    clientMessageId: clientMessageId.nullish(),
+    ciphertext: text(Number.MAX_SAFE_INTEGER).check(z.minLength(1)),
+    clientMessageId: z.nullish(clientMessageId),
     /** One wrap for every current device of the recipient and every other device of the sender. */
-    recipients: z.array(recipient).max(maxRecipients).nullish(),
+    recipients: z.nullish(z.array(recipient).check(z.maxLength(maxRecipients))),
   }),
   output: message,
 };
@@ -54,18 +54,18 @@ export const sendGroup = {
     conversationId,
     senderDeviceId: deviceId,
     /** As for `send`. */
-    ciphertext: text(Number.MAX_SAFE_INTEGER).min(1),
-    clientMessageId: clientMessageId.nullish(),
+    ciphertext: text(Number.MAX_SAFE_INTEGER).check(z.minLength(1)),
+    clientMessageId: z.nullish(clientMessageId),
     /** One wrap for every current device of the members but the sending one. */
-    recipients: z.array(recipient).max(maxRecipients).nullish(),
+    recipients: z.nullish(z.array(recipient).check(z.maxLength(maxRecipients))),
   }),
   output: z.object({ detail: z.literal("ok"), messageIds: z.array(messageId) }),
 };
 
 export const inbox = {
   input: z.object({
-    ackDelivered: z.boolean().default(false),
-    limit: z.int().min(1).max(200).default(200),
+    ackDelivered: z._default(z.boolean(), false),
+    limit: z._default(z.int().check(z.minimum(1), z.maximum(200)), 200),
   }),
   output: messageList,
 };
@@ -78,8 +78,8 @@ export const receipt = z.object({
   userId,
   delivered: z.boolean(),
   read: z.boolean(),
-  deliveredAt: time.nullable(),
-  readAt: time.nullable(),
+  deliveredAt: z.nullable(time),
+  readAt: z.nullable(time),
 });
 export const receipts = { input: z.object({ messageId }), output: z.array(receipt) };
 
@@ -87,8 +87,8 @@ export const history = {
   input: z.object({
     conversationId,
     /** A time or a message's id; what is older comes. */
-    before: z.string().max(64).nullish(),
-    limit: z.int().min(1).max(200).default(50),
+    before: z.nullish(z.string().check(z.maxLength(64))),
+    limit: z._default(z.int().check(z.minimum(1), z.maximum(200)), 50),
   }),
   output: messageList,
 };
@@ -96,15 +96,15 @@ export const history = {
 export const search = {
   input: z.object({
     conversationId,
-    senderDeviceId: deviceId.nullish(),
-    hasAttachments: z.boolean().nullish(),
+    senderDeviceId: z.nullish(deviceId),
+    hasAttachments: z.nullish(z.boolean()),
     /** A time; what was sent then or later. */
-    since: z.string().max(64).nullish(),
+    since: z.nullish(z.string().check(z.maxLength(64))),
     /** A time; what was sent then or earlier. */
-    until: z.string().max(64).nullish(),
+    until: z.nullish(z.string().check(z.maxLength(64))),
     /** As for `history`. */
-    before: z.string().max(64).nullish(),
-    limit: z.int().min(1).max(200).default(50),
+    before: z.nullish(z.string().check(z.maxLength(64))),
+    limit: z._default(z.int().check(z.minimum(1), z.maximum(200)), 50),
   }),
   output: messageList,
 };
@@ -114,9 +114,9 @@ export const conversation = z.object({
   /** The smaller of the two user ids; a group's owner. */
   userA: userId,
   userB: userId,
-  lastMessageAt: time.nullable(),
+  lastMessageAt: z.nullable(time),
   isGroup: z.boolean(),
-  name: z.string().nullable(),
+  name: z.nullable(z.string()),
 });
 export type Conversation = z.output<typeof conversation>;
 
@@ -127,7 +127,7 @@ export const conversations = {
 export const conversationsSummary = {
   input: z.object({}),
   output: z.object({
-    conversations: z.array(conversation.extend({ unreadCount: z.int().min(0) })),
+    conversations: z.array(z.extend(conversation, { unreadCount: z.int().check(z.minimum(0)) })),
   }),
 };
 
@@ -138,12 +138,14 @@ export const open = { input: z.object({ peerUserId: userId }), output: conversat
 export const typing = {
   input: z
     .object({
-      peerUserId: userId.nullish(),
-      conversationId: conversationId.nullish(),
-      isTyping: z.boolean().default(true),
+      peerUserId: z.nullish(userId),
+      conversationId: z.nullish(conversationId),
+      isTyping: z._default(z.boolean(), true),
     })
-    .refine(({ peerUserId, conversationId: id }) => (peerUserId == null) !== (id == null), {
-      path: ["peerUserId"],
-      message: "Either peer_user_id or conversation_id is to be given",
-    }),
+    .check(
+      z.refine(({ peerUserId, conversationId: id }) => (peerUserId == null) !== (id == null), {
+        path: ["peerUserId"],
+        message: "Either peer_user_id or conversation_id is to be given",
+      }),
+    ),
 };

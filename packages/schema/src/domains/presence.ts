@@ -1,7 +1,7 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { time, userId } from "../primitives.ts";
 
-export const presence = z.object({ userId, online: z.boolean(), lastSeen: time.nullable() });
+export const presence = z.object({ userId, online: z.boolean(), lastSeen: z.nullable(time) });
 export type Presence = z.output<typeof presence>;
 
 export const get = { input: z.object({ userId }), output: presence };

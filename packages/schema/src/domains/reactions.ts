@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { emoji, messageId, reactionId, time, userId } from "../primitives.ts";
 
 /** Most different emoji that one user puts on one message. */
@@ -13,8 +13,8 @@ export const list = {
   input: z.object({
     messageId,
     /** A reaction's id; what came after it comes. */
-    after: reactionId.nullish(),
-    limit: z.int().min(1).max(1000).default(1000),
+    after: z.nullish(reactionId),
+    limit: z._default(z.int().check(z.minimum(1), z.maximum(1000)), 1000),
   }),
   output: z.object({ reactions: z.array(reaction) }),
 };

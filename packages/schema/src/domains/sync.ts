@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { entry, syncEvent } from "../events.ts";
 import { logId, seq } from "../primitives.ts";
 
@@ -11,17 +11,14 @@ export const subscribe = { input: z.object({}), output: syncEvent };
 export const ack = {
   input: z.object({
     /** Positions that the device's own store has committed. A position never moves back. */
-    positions: z
-      .array(z.object({ log: logId, seq }))
-      .min(1)
-      .max(200),
+    positions: z.array(z.object({ log: logId, seq })).check(z.minLength(1), z.maxLength(200)),
   }),
 };
 
 /** Entries `fromSeq` to `toSeq`, both included, that the caller may see; for a hole in a live stream. */
 export const fill = {
-  input: z.object({ log: logId, fromSeq: seq.min(1), toSeq: seq.min(1) }),
-  output: z.object({ entries: z.array(entry).max(maxFillEntries) }),
+  input: z.object({ log: logId, fromSeq: seq.check(z.minimum(1)), toSeq: seq.check(z.minimum(1)) }),
+  output: z.object({ entries: z.array(entry).check(z.maxLength(maxFillEntries)) }),
 };
 
 /** How far one log reaches, for a client that wants what is older than what it has. */

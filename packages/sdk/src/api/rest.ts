@@ -1,5 +1,5 @@
 import { type ErrorCode, errorDefinition, errors, isErrorCode, toCamelKeys } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { type AnySottoError, SottoError, makeError } from "../errors.ts";
 import { toSottoError } from "./to-sotto-error.ts";
 

@@ -1,6 +1,6 @@
 import { errorDefinition, isErrorCode, wireError } from "@sotto/schema";
 import { isTRPCClientError } from "@trpc/client";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { type AnySottoError, SottoError, makeError } from "../errors.ts";
 
 const withWireError = z.object({ sotto: wireError });

@@ -1,5 +1,5 @@
 import { conversationId, userId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { identityPin } from "../identity/pins.ts";
 import type { Session } from "../session.ts";
 import { Draft } from "../storage/draft.ts";
@@ -35,7 +35,7 @@ export function contactsPart({ identities, me }: Session): BackupPart {
 
 const storedLine = z.object({
   conversationId,
-  seq: z.int().min(1),
+  seq: z.int().check(z.minimum(1)),
   message: z.custom<StoredMessage>(
     (value) => typeof value === "object" && value !== null && "content" in value && "overlay" in value,
   ),

@@ -1,5 +1,5 @@
 import { userId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { bytes } from "../storage/bytes.ts";
 
 /** A part of the client that has something worth keeping. */
@@ -21,7 +21,7 @@ export const backupHead = z.tuple([
     userId,
     createdAtMs: z.number(),
     /** The identity key; null in a history for a device that has its own. */
-    identity: z.object({ uik: bytes, uikPrivate: bytes }).nullable(),
+    identity: z.nullable(z.object({ uik: bytes, uikPrivate: bytes })),
   }),
 ]);
 export type BackupHead = z.output<typeof backupHead>;

@@ -1,6 +1,6 @@
 import { type Device, type DeviceId, type UserId, deviceId, userId } from "@sotto/schema";
 import { v7 as uuidv7 } from "uuid";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { Api } from "../api/api.ts";
 import {
   type DeviceKeys,
@@ -29,11 +29,11 @@ const accountRecord = defineRecord(
     userId,
     deviceId,
     token: z.string(),
-    deviceName: z.string().nullable(),
+    deviceName: z.nullable(z.string()),
     /** The server has the present keys under the present token. */
     isPublished: z.boolean(),
     /** The `public_key` that was published last. */
-    publishedKey: z.string().nullable().default(null),
+    publishedKey: z._default(z.nullable(z.string()), null),
   }),
 );
 type AccountState = z.output<typeof accountRecord.schema>;

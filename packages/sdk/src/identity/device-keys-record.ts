@@ -4,7 +4,7 @@
  * bytes everywhere.
  */
 import { deviceId, userId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import {
   type DeviceKeys,
   type HpkeKey,
@@ -22,9 +22,9 @@ import type { Store, StoreWrite } from "../storage/store.ts";
 const keptApart = z.object({
   userId,
   deviceId,
-  dik: bytes.nullable(),
+  dik: z.nullable(bytes),
   hpkeKeys: z.array(
-    z.object({ kemId: z.number(), publicKey: bytes, seed: bytes.nullable(), createdAtMs: z.number() }),
+    z.object({ kemId: z.number(), publicKey: bytes, seed: z.nullable(bytes), createdAtMs: z.number() }),
   ),
 });
 const keysRecord = defineRecord("device-keys", z.union([bytes, keptApart]));

@@ -1,5 +1,5 @@
 import type { Bytes, DeviceId, UserId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { type VerifiedSender, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
 import type { RecipientDevice } from "../crypto/wrap-for-devices.ts";
 import { equalConstantTime } from "../crypto/primitives.ts";
@@ -24,7 +24,11 @@ const senderFreshForMs = 2_000;
  */
 const deviceRecord = defineRecord(
   "device",
-  z.object({ publicKey: z.string().nullable(), dik: bytes.nullable(), uik: bytes.nullable().default(null) }),
+  z.object({
+    publicKey: z.nullable(z.string()),
+    dik: z.nullable(bytes),
+    uik: z._default(z.nullable(bytes), null),
+  }),
 );
 
 interface Known {

@@ -1,5 +1,5 @@
 import { type Bytes, type DeviceId, type ListedDevice, deviceId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { type VerifiedDevice, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
 import { equalConstantTime, randomBytes, sha256 } from "../crypto/primitives.ts";
 import { SottoError, isAuthError } from "../errors.ts";

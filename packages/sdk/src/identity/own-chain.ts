@@ -1,5 +1,5 @@
 import type { DeviceId, DeviceListParts, ListedDevice } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { Api } from "../api/api.ts";
 import { readDeviceList, signDeviceList, verifyDeviceList } from "../crypto/device-list.ts";
 import { type KeyPair, sha256 } from "../crypto/primitives.ts";

@@ -1,5 +1,5 @@
 import type { Bytes } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import {
   type KeyPair,
   ed25519Sign,
@@ -17,9 +17,9 @@ export const ownKeyRecord = defineRecord(
   z.object({
     uik: bytes,
     /** PKCS #8; null where another device has approved this one without the right to sign. */
-    uikPrivate: bytes.nullable(),
+    uikPrivate: z.nullable(bytes),
     /** The age identity that histories for this device are encrypted to. */
-    transfer: z.string().nullable(),
+    transfer: z.nullable(z.string()),
   }),
 );
 export type OwnKey = z.output<typeof ownKeyRecord.schema>;

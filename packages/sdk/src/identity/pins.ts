@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { bytes } from "../storage/bytes.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store } from "../storage/store.ts";
@@ -12,13 +12,13 @@ const acceptedList = z.object({
   uik: bytes,
 });
 
-export const identityPin = acceptedList.extend({
+export const identityPin = z.extend(acceptedList, {
   /** ms since the epoch: when this identity key was first seen. */
   sinceMs: z.number(),
   /** The identity key whose safety number the user has compared. Another one is not verified. */
-  verifiedUik: bytes.nullable(),
+  verifiedUik: z.nullable(bytes),
   /** `strict`: the newest list under another identity key, which the user has not confirmed. */
-  unconfirmed: acceptedList.nullable(),
+  unconfirmed: z.nullable(acceptedList),
 });
 const pinRecord = defineRecord("identity-pin", identityPin);
 

@@ -1,8 +1,8 @@
 import { type UserId, userId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { SottoError } from "../errors.ts";
 
-const claims = z.object({ sub: userId, jti: z.string().optional() });
+const claims = z.object({ sub: userId, jti: z.optional(z.string()) });
 
 /**
  * Whose access token (a JWT) it is, and of which session. Nothing is verified: that is the server's to do.

@@ -1,5 +1,5 @@
 import { type ConversationId, type UserId, conversationId, userId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 
 /** Where a message goes. A direct conversation is named by its peer: before the first message it may have no id. */
 export const destination = z.discriminatedUnion("kind", [

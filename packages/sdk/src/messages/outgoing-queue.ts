@@ -1,5 +1,5 @@
 import { type Message, compareBytes } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { type Payload, encodePayload } from "../crypto/payload.ts";
 import { SottoError, type SottoErrorCode } from "../errors.ts";
 import { type Reader, defineRecord } from "../storage/records.ts";

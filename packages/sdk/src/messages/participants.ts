@@ -1,5 +1,5 @@
 import { type ConversationId, type Group, type UserId, conversationId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { SottoError } from "../errors.ts";
 import type { Session } from "../session.ts";
 import { type Reader, defineRecord } from "../storage/records.ts";

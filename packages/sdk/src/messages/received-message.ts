@@ -1,5 +1,5 @@
 import type { ConversationId, DeviceId, MessageId, UserId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { EnvelopeErrorCode } from "../crypto/errors.ts";
 import type { KemName } from "../crypto/kems.ts";
 import type {

@@ -1,5 +1,5 @@
 import { deviceId, maxRecipients, userId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { EnvelopeError } from "../crypto/errors.ts";
 import { sealEnvelope } from "../crypto/seal-envelope.ts";
 import { SottoError, invalidInput } from "../errors.ts";

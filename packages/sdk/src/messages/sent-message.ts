@@ -7,7 +7,7 @@ import {
   time,
   userId,
 } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { KemName } from "../crypto/kems.ts";
 import type { Payload } from "../crypto/payload.ts";
 import type { UnreachableDevice } from "../crypto/wrap-for-devices.ts";
@@ -28,12 +28,12 @@ export interface SentMessage {
 }
 
 /** What was stored before there was a choice was X25519. */
-const kem = z.enum(["x25519", "x-wing"]).default("x25519");
+const kem = z._default(z.enum(["x25519", "x-wing"]), "x25519");
 
 const sealed = z.object({
   conversationId,
   body: z.string(),
-  recipients: z.array(z.object({ userId, deviceId, wrap: z.string(), listVersion: z.number().optional() })),
+  recipients: z.array(z.object({ userId, deviceId, wrap: z.string(), listVersion: z.optional(z.number()) })),
   unreachable: z.array(z.custom<UnreachableDevice>()),
   kem,
   /** Users, other than this one, that it is sealed for. */
@@ -50,21 +50,21 @@ export const outgoing = z.object({
   /** `failed`: `send` was rejected; sent on, with the same bytes, only by `retry` or another `send` with the same id. */
   state: z.enum(["queued", "failed", "delivered"]),
   /** Why it failed. */
-  error: z.custom<SottoErrorCode>((value) => typeof value === "string").nullable(),
+  error: z.nullable(z.custom<SottoErrorCode>((value) => typeof value === "string")),
   /** Taken once, however often the message is sealed. */
-  counter: z.number().nullable(),
+  counter: z.nullable(z.number()),
   /** What the network sees, stored before it does. Dropped after delivery. */
-  sealed: sealed.nullable(),
-  delivered: z
-    .object({
+  sealed: z.nullable(sealed),
+  delivered: z.nullable(
+    z.object({
       id: messageId,
       conversationId,
       sentAt: time,
       unreachable: z.array(z.custom<UnreachableDevice>()),
       kem,
       recipientCount: z.number(),
-    })
-    .nullable(),
+    }),
+  ),
 });
 export type Outgoing = z.output<typeof outgoing>;
 export type Sealed = z.output<typeof sealed>;

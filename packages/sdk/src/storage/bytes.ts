@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { Bytes } from "@sotto/schema";
 
 /** Bytes in a record. */

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { SottoError } from "../errors.ts";
 import { toVersion2 } from "./migrations/to-version-2.ts";
 import { defineRecord } from "./records.ts";
@@ -14,7 +14,7 @@ export type Migration = (store: Store) => Promise<StoreWrite[]>;
 /** The first of them makes version 2 of version 1, and so on. */
 const migrations: readonly Migration[] = [toVersion2];
 
-const versionRecord = defineRecord("store-version", z.int().min(1));
+const versionRecord = defineRecord("store-version", z.int().check(z.minimum(1)));
 
 /** The version alone is nothing that somebody could miss. */
 export const isStoreVersionKey = (key: string): boolean => key === storeVersionWrite.key;

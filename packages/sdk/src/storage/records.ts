@@ -1,4 +1,4 @@
-import type * as z from "zod";
+import type * as z from "zod/mini";
 import type { ListOptions, Store, StoreWrite } from "./store.ts";
 
 export type KeyPart = string | number;
@@ -12,7 +12,7 @@ function encodePart(part: KeyPart): string {
 }
 
 /** One kind of value in the store, under `name/…`, checked by its schema when it is read. */
-export function defineRecord<Schema extends z.ZodType>(name: string, schema: Schema) {
+export function defineRecord<Schema extends z.ZodMiniType>(name: string, schema: Schema) {
   const keyOf = (parts: readonly KeyPart[]) => [name, ...parts.map(encodePart)].join("/");
   return {
     schema,

@@ -1,5 +1,5 @@
 import type { ConversationId, Event, LogId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import { readToken } from "../identity/token.ts";
 import type { Inbox } from "../messages/inbox.ts";
 import { baseOf, openMessage } from "../messages/open-message.ts";

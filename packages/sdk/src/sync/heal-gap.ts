@@ -1,5 +1,5 @@
 import type { ConversationId, MessageId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { Session } from "../session.ts";
 import { Draft } from "../storage/draft.ts";
 import { defineRecord } from "../storage/records.ts";
@@ -15,7 +15,7 @@ const newestMessages = 100;
 /** Gaps whose loss is not made good yet, by log. */
 const gapRecord = defineRecord(
   "gap",
-  z.object({ prunedFrom: z.number().nullable(), prunedThrough: z.number() }),
+  z.object({ prunedFrom: z.nullable(z.number()), prunedThrough: z.number() }),
 );
 
 /** To be committed with the position behind the gap. */

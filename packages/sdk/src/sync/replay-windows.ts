@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { type ReplayWindow, acceptCounter } from "../crypto/replay-window.ts";
 import { bytes } from "../storage/bytes.ts";
 import { defineRecord } from "../storage/records.ts";

@@ -1,10 +1,10 @@
 import { type Entry, type Event, type SyncEvent, entry, event, syncEvent } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 
 /** An entry whose event may be of a kind that this version does not know: its number counts all the same. */
 export type SyncEntry = Omit<Entry, "event"> & { event: Event | undefined };
 
-const anyEntry = entry.extend({ event: z.unknown() });
+const anyEntry = z.extend(entry, { event: z.unknown() });
 const filled = z.object({ entries: z.array(anyEntry) });
 
 function toEntry({ event: content, ...numbered }: z.output<typeof anyEntry>): SyncEntry {

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { directRecord } from "../messages/participants.ts";
 import type { Session } from "../session.ts";
 import { Draft } from "../storage/draft.ts";

@@ -1,6 +1,6 @@
 /** What the store holds of conversations. Everything here is written in the commit of the position that it was read at. */
 import type { ConversationId, DeviceId, GroupAction, MessageId, UserId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { KemName } from "../crypto/kems.ts";
 import type { FilePayload, TextPayload, UnknownPayload } from "../crypto/payload.ts";
 import type { UnreadableReason } from "../messages/received-message.ts";

@@ -1,5 +1,5 @@
 import type { ConversationId } from "@sotto/schema";
-import * as z from "zod";
+import * as z from "zod/mini";
 import type { Draft } from "../storage/draft.ts";
 import { type Reader, defineRecord } from "../storage/records.ts";
 import { wordsOf } from "./words.ts";

@@ -94,7 +94,7 @@ const bytesSchema = { type: "string", format: "binary" };
 function describeResponses(procedure: Procedure): Json {
   const { bytes } = procedure.rest ?? {};
   const json =
-    procedure.output instanceof z.ZodNever
+    procedure.output instanceof z.core.$ZodNever
       ? undefined
       : snakeSchema(z.toJSONSchema(procedure.output, { io: "output", unrepresentable: "any" }));
   const content = {

@@ -1,6 +1,6 @@
 import { contract, toCamel, toSnake, type Procedure, type RestRoute } from "@sotto/schema";
 import createRouter from "find-my-way";
-import { z } from "zod";
+import { core } from "zod";
 
 /** Where a field of a request stands, as validation errors name it. */
 export type FieldLocation = "path" | "query" | "header" | "body";
@@ -45,11 +45,13 @@ function listFields(procedure: Procedure, rest: RestRoute): Route["fields"] {
 
 /** What a string of a path or a query is to be read as. */
 function scalarOf(schema: unknown): Scalar {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable || schema instanceof z.ZodDefault) {
-    return scalarOf(schema.unwrap());
-  }
-  if (schema instanceof z.ZodNumber) return "number";
-  return schema instanceof z.ZodBoolean ? "boolean" : "string";
+  const isWrapper =
+    schema instanceof core.$ZodOptional ||
+    schema instanceof core.$ZodNullable ||
+    schema instanceof core.$ZodDefault;
+  if (isWrapper) return scalarOf(schema._zod.def.innerType);
+  if (schema instanceof core.$ZodNumber) return "number";
+  return schema instanceof core.$ZodBoolean ? "boolean" : "string";
 }
 
 /** A device id is up to 64 characters, each up to 12 when escaped. */

@@ -1,4 +1,4 @@
-import * as z from "zod";
+import * as z from "zod/mini";
 import { SottoError } from "../../errors.ts";
 import type { Store, StoreWrite } from "../store.ts";
 
@@ -10,9 +10,9 @@ const sent = z.object({
   sentAtMs: z.number(),
   order: z.number(),
   state: z.enum(["queued", "stopped", "delivered"]),
-  counter: z.number().nullable(),
-  sealed: anything.nullable(),
-  delivered: anything.nullable(),
+  counter: z.nullable(z.number()),
+  sealed: z.nullable(anything),
+  delivered: z.nullable(anything),
 });
 
 /**
