@@ -17,7 +17,9 @@ const entries: Record<string, string> = {
   indexedDbStore: "@sotto/sdk/browser",
 };
 const importFor = (name: string, code: string): string =>
-  code.includes(`${name}(`) ? `import { ${name} } from "${entries[name]}";` : "";
+  code.includes(`${name}(`) && !code.includes(`import { ${name} }`)
+    ? `import { ${name} } from "${entries[name]}";`
+    : "";
 
 /** What an example takes as given. */
 const given = `
