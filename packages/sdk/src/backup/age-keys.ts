@@ -1,4 +1,4 @@
-import { generateX25519Identity, identityToRecipient } from "age-encryption";
+import { loadAge } from "../parts/load-part.ts";
 
 /** An age key pair: what is encrypted to `recipient` opens with `identity`. */
 export interface AgeKeys {
@@ -9,6 +9,7 @@ export interface AgeKeys {
 }
 
 export async function generateAgeKeys(): Promise<AgeKeys> {
-  const identity = await generateX25519Identity();
-  return { identity, recipient: await identityToRecipient(identity) };
+  const age = await loadAge();
+  const identity = await age.generateX25519Identity();
+  return { identity, recipient: await age.identityToRecipient(identity) };
 }

@@ -1,7 +1,7 @@
 /** A backup: an age file whose content is a row of records, each a length of four bytes and its CBOR (PROTOCOL §8.10). */
 import type { Bytes } from "@sotto/schema";
-import { Decrypter, Encrypter } from "age-encryption";
 import { SottoError } from "../errors.ts";
+import { loadAge } from "../parts/load-part.ts";
 import { decodeValue, encodeValue } from "../storage/value-codec.ts";
 
 export type BackupRefusal =
@@ -27,7 +27,8 @@ export async function encryptBackup(
   records: AsyncIterator<unknown>,
   recipient: string,
 ): Promise<ReadableStream<Uint8Array>> {
-  const encrypter = new Encrypter();
+  const age = await loadAge();
+  const encrypter = new age.Encrypter();
   encrypter.addRecipient(recipient);
   const plain = new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -54,7 +55,8 @@ export async function* decryptBackup(
   file: ReadableStream<Uint8Array>,
   identity: string,
 ): AsyncGenerator<unknown, void, undefined> {
-  const decrypter = new Decrypter();
+  const age = await loadAge();
+  const decrypter = new age.Decrypter();
   decrypter.addIdentity(identity);
   const plain = await decrypter.decrypt(file).catch((error: unknown) => {
     const isOther = error instanceof Error && error.message.startsWith("no identity matched");

@@ -6,7 +6,6 @@ import {
   encodeBase64url,
   encodeCbor,
 } from "@sotto/schema";
-import { identityToRecipient } from "age-encryption";
 import {
   type Argon2idParameters,
   argon2id,
@@ -16,6 +15,7 @@ import {
 } from "../crypto/argon2id.ts";
 import { aesGcmOpen, aesGcmSeal, randomBytes } from "../crypto/primitives.ts";
 import { SottoError, invalidInput } from "../errors.ts";
+import { loadAge } from "../parts/load-part.ts";
 import { type AgeKeys, generateAgeKeys } from "./age-keys.ts";
 
 /** What stands before the 58 characters of an age identity: 32 bytes and a checksum, as Bech32. */
@@ -42,8 +42,9 @@ export function showRecoveryKey(identity: string): string {
 export async function readRecoveryKey(text: string): Promise<AgeKeys> {
   const characters = text.toUpperCase().replaceAll(/[\s-]/g, "");
   const identity = agePrefix + characters.replace(/^AGESECRETKEY1/, "");
+  const age = await loadAge();
   try {
-    return { identity, recipient: await identityToRecipient(identity) };
+    return { identity, recipient: await age.identityToRecipient(identity) };
   } catch (cause) {
     throw new SottoError("RECOVERY_KEY_INVALID", { cause });
   }

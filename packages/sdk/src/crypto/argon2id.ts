@@ -1,5 +1,5 @@
 import { type Bytes, SealedFormatError, cborItem } from "@sotto/schema";
-import { argon2id as hashWasmArgon2id } from "hash-wasm";
+import { loadArgon2id } from "../parts/load-part.ts";
 import { randomBytes } from "./primitives.ts";
 
 /** What Argon2id (RFC 9106) makes of a passphrase, beside the passphrase. */
@@ -25,7 +25,8 @@ export function newArgon2idParameters(): Argon2idParameters {
 /** 32 bytes from a passphrase, whose Unicode form (NFKC, as NIST SP 800-63B §3.1.1.2 has it) does not matter. */
 export async function argon2id(passphrase: string, parameters: Argon2idParameters): Promise<Bytes> {
   const { memoryKiB, iterations, parallelism, salt } = parameters;
-  const key = await hashWasmArgon2id({
+  const library = await loadArgon2id();
+  const key = await library.argon2id({
     password: passphrase.normalize("NFKC"),
     salt,
     memorySize: memoryKiB,

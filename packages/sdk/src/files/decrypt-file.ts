@@ -1,7 +1,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { compareBytes } from "@sotto/schema";
-import { Decrypter } from "age-encryption";
 import { SottoError } from "../errors.ts";
+import { loadAge } from "../parts/load-part.ts";
 import { type FileSource, readChunks, toStream } from "./bytes-streams.ts";
 import type { FileSeal } from "./encrypt-file.ts";
 import { paddedFileLength, unpadFile } from "./file-padding.ts";
@@ -33,7 +33,8 @@ async function* openChunks(
   seal: FileSeal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   requirePlausible(seal);
-  const decrypter = new Decrypter();
+  const age = await loadAge();
+  const decrypter = new age.Decrypter();
   if (!seal.ageIdentity.startsWith("AGE-SECRET-KEY-1")) throw rejectFile("identity_invalid");
   await orReject("identity_invalid", async () => decrypter.addIdentity(seal.ageIdentity));
   const checked = toStream(checkChunks(ciphertext, seal));

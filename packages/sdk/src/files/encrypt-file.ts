@@ -1,6 +1,6 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { Bytes } from "@sotto/schema";
-import { Encrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
+import { loadAge } from "../parts/load-part.ts";
 import { type FileSource, readChunks, toStream } from "./bytes-streams.ts";
 import { padFile } from "./file-padding.ts";
 
@@ -31,9 +31,10 @@ export async function encryptFile(
   source: FileSource,
   { signal }: { signal?: AbortSignal | undefined } = {},
 ): Promise<EncryptedFile> {
-  const ageIdentity = await generateX25519Identity();
-  const encrypter = new Encrypter();
-  encrypter.addRecipient(await identityToRecipient(ageIdentity));
+  const age = await loadAge();
+  const ageIdentity = await age.generateX25519Identity();
+  const encrypter = new age.Encrypter();
+  encrypter.addRecipient(await age.identityToRecipient(ageIdentity));
   let size = 0;
   const padded = padFile(readChunks(source, signal), (bytes) => {
     size = bytes;
