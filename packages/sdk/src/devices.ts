@@ -52,8 +52,8 @@ export function createDevices(getSession: GetSession): Devices {
   return {
     async list({ signal } = {}) {
       const { identities, me } = (await getSession()).session;
-      const lookup = await identities.lookUp(me.userId, signal);
-      const trust = await identities.judge(me.userId, lookup);
+      const given = await identities.lookUp(me.userId, signal);
+      const { lookup, trust } = await identities.judge(me.userId, given, signal);
       return lookup.devices.map(({ deviceId, deviceName, createdAt }) => ({
         deviceId,
         deviceName,

@@ -74,7 +74,7 @@ async function findPin(
 ): Promise<IdentityPin | undefined> {
   const known = await identities.pins.get(user);
   if (known) return known;
-  await identities.judge(user, await identities.lookUp(user, signal));
+  await identities.judge(user, await identities.lookUp(user, signal), signal);
   return identities.pins.get(user);
 }
 

@@ -50,6 +50,8 @@ interface DirectoryOptions {
 export class Directory {
   readonly #options: DirectoryOptions;
   readonly #lists = new Map<string, Known>();
+  /** Raised by `forget`: an answer that was under way then is not kept. */
+  #generation = 0;
   /** How often a user was looked up in haste without finding the sender. */
   readonly #hurries = new Map<string, number>();
 
@@ -93,8 +95,9 @@ export class Directory {
     const others = userIds.filter((id) => id !== me.userId);
     const unknown = others.filter((id) => !this.#findFresh(id, at, freshForMs));
     if (unknown.length > 1) {
+      const generation = this.#generation;
       const found = await identities.lookUpMany(unknown, options.signal);
-      for (const [userId, lookup] of found) await this.#keep(userId, lookup, at);
+      for (const [userId, lookup] of found) await this.#keep(userId, lookup, { at, generation, ...options });
     }
     const isGroup = others.length > 1;
     const lists = await Promise.all(
@@ -115,6 +118,7 @@ export class Directory {
 
   /** The next `list` asks the server. */
   forget(userId: string): void {
+    this.#generation++;
     this.#lists.delete(userId);
   }
 
@@ -155,12 +159,18 @@ export class Directory {
     const { identities, now } = this.#options;
     const at = now();
     const fresh = this.#findFresh(userId, at, maxAgeMs);
-    return fresh ?? this.#keep(userId, await identities.lookUp(userId, signal), at);
+    if (fresh) return fresh;
+    const generation = this.#generation;
+    return this.#keep(userId, await identities.lookUp(userId, signal), { at, generation, signal });
   }
 
-  async #keep(userId: UserId, lookup: Lookup, at: number): Promise<Known> {
+  async #keep(
+    userId: UserId,
+    given: Lookup,
+    asked: { at: number; generation: number; signal?: AbortSignal | undefined },
+  ): Promise<Known> {
     const { identities } = this.#options;
-    const trust = await identities.judge(userId, lookup);
+    const { lookup, trust } = await identities.judge(userId, given, asked.signal);
     const devices = await Promise.all(
       lookup.devices.map((device) => this.#judge({ userId, ...device }, trust, lookup.currentVersion)),
     );
@@ -168,8 +178,8 @@ export class Directory {
     for (const { deviceId } of unlisted) {
       identities.tellOnce({ type: "device_not_listed", userId, deviceId });
     }
-    const known = { at, devices, trust };
-    this.#lists.set(userId, known);
+    const known = { at: asked.at, devices, trust };
+    if (asked.generation === this.#generation) this.#lists.set(userId, known);
     return known;
   }
 

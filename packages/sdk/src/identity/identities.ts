@@ -10,6 +10,7 @@ import { equalConstantTime } from "../crypto/primitives.ts";
 import type { Emitter } from "../emitter.ts";
 import type { ClientEvents } from "../events.ts";
 import type { Store } from "../storage/store.ts";
+import { Turns } from "../turns.ts";
 import type { Me } from "./account.ts";
 import { ownKeyRecord } from "./own-key.ts";
 import { type AcceptedList, type IdentityPin, Pins } from "./pins.ts";
@@ -25,6 +26,15 @@ export interface Lookup {
   currentVersion: number;
   lists: string[];
   devices: Device[];
+  /** The version of the pinned list that the lists go on from; undefined: there was none. */
+  pinnedVersion: number | undefined;
+}
+
+/** A look-up and what it came to. */
+export interface Judged {
+  /** The one that was judged: another one where that was out of date. */
+  lookup: Lookup;
+  trust: Trust;
 }
 
 /** Every device that a chain has named up to a version under one identity key, each with the last key it had. */
@@ -57,6 +67,8 @@ export class Identities {
   readonly pins: Pins;
   readonly #options: IdentitiesOptions;
   readonly #told = new Set<string>();
+  /** One answer of a user's at a time: each is judged against what the one before it has pinned. */
+  readonly #judging = new Map<UserId, Turns>();
   readonly #pasts = new Map<UserId, Past>();
 
   constructor(options: IdentitiesOptions) {
@@ -67,7 +79,8 @@ export class Identities {
   /** The lists from the pinned one on, or the newest alone, with the published devices. */
   async lookUp(userId: UserId, signal?: AbortSignal): Promise<Lookup> {
     const lists: string[] = [];
-    for (let since = await this.#since(userId); ;) {
+    const pinnedVersion = (await this.pins.get(userId))?.version;
+    for (let since = sinceOf(pinnedVersion); ;) {
       const sinceVersion = since;
       const {
         lists: page,
@@ -79,7 +92,7 @@ export class Identities {
       );
       lists.push(...page.map(({ list }) => list));
       const isWhole = isUpTo(currentVersion, page) || since === undefined;
-      if (isWhole || lists.length > maxChainLength) return { currentVersion, lists, devices };
+      if (isWhole || lists.length > maxChainLength) return { currentVersion, lists, devices, pinnedVersion };
       since = page.at(-1)?.version;
     }
   }
@@ -134,30 +147,47 @@ export class Identities {
       const asked = await Promise.all(
         userIds
           .slice(from, from + maxQueriedUsers)
-          .map(async (userId) => ({ userId, sinceVersion: await this.#since(userId) })),
+          .map(async (userId) => ({ userId, pinnedVersion: (await this.pins.get(userId))?.version })),
       );
+      const pinnedVersions = new Map(asked.map(({ userId, pinnedVersion }) => [userId, pinnedVersion]));
+      const query = asked.map(({ userId, pinnedVersion }) => ({
+        userId,
+        sinceVersion: sinceOf(pinnedVersion),
+      }));
       const { users } = await this.#options.api.call(
-        (server, options) => server.deviceLists.getMany.mutate({ users: asked }, options),
+        (server, options) => server.deviceLists.getMany.mutate({ users: query }, options),
         signal,
       );
       for (const { userId, currentVersion, lists: page, devices } of users) {
         const lists = page.map(({ list }) => list);
-        if (isUpTo(currentVersion, page)) found.set(userId, { currentVersion, lists, devices });
+        const pinnedVersion = pinnedVersions.get(userId);
+        if (isUpTo(currentVersion, page))
+          found.set(userId, { currentVersion, lists, devices, pinnedVersion });
       }
     }
     return found;
   }
 
-  /** The pinned list is asked for again: another one in its place is a fork. */
-  async #since(userId: UserId): Promise<number | undefined> {
-    const pin = await this.pins.get(userId);
-    return pin && pin.version - 1;
+  /** Judges what the server says, pins what is new, and tells what is wrong. */
+  judge(userId: UserId, given: Lookup, signal?: AbortSignal): Promise<Judged> {
+    const turns = this.#judging.get(userId) ?? new Turns();
+    this.#judging.set(userId, turns);
+    return turns.run(async () => {
+      for (let lookup = given; ; lookup = await this.lookUp(userId, signal)) {
+        const pin = await this.pins.get(userId);
+        // A newer list was pinned while this answer was under way: it must not look rolled back.
+        if (pin?.version !== lookup.pinnedVersion) continue;
+        return { lookup, trust: await this.#judge(userId, lookup, pin) };
+      }
+    });
   }
 
-  /** Judges what the server says, pins what is new, and tells what is wrong. */
-  async judge(userId: UserId, { currentVersion, lists }: Lookup): Promise<Trust> {
+  async #judge(
+    userId: UserId,
+    { currentVersion, lists }: Lookup,
+    pin: IdentityPin | undefined,
+  ): Promise<Trust> {
     const { me, now } = this.#options;
-    const pin = await this.pins.get(userId);
     const verdict = await judgeChain({ currentVersion, lists }, { userId, now: now(), pin });
     if (userId === me.userId) return this.#judgeOwn(verdict, pin);
     if (!verdict.ok) {
@@ -241,6 +271,9 @@ export class Identities {
     this.tellOnce({ type: "list_refused", userId, reason });
   }
 }
+
+/** The pinned list is asked for again: another one in its place is a fork. */
+const sinceOf = (pinnedVersion: number | undefined): number | undefined => pinnedVersion && pinnedVersion - 1;
 
 /** Nothing is missing above the page. */
 function isUpTo(currentVersion: number, page: readonly { version: number }[]): boolean {

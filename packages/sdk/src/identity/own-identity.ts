@@ -135,7 +135,7 @@ export class OwnIdentity {
     if (own && !pin && !hasUik(lookup, own.uik)) {
       await store.commit([ownKeyRecord.remove()]);
     }
-    await this.#see(lookup);
+    await this.#see(lookup, signal);
     if (this.#state !== "pending") return;
     if (await this.#takeHandover(lookup, signal)) return this.#settle(signal);
     if (await this.#isAbandoned(lookup)) await this.#reset(signal);
@@ -143,12 +143,12 @@ export class OwnIdentity {
 
   /** Asks anew, after this device has changed something. */
   async #settle(signal?: AbortSignal): Promise<void> {
-    await this.#see(await this.#options.identities.lookUp(this.#options.me.userId, signal));
+    await this.#see(await this.#options.identities.lookUp(this.#options.me.userId, signal), signal);
   }
 
-  async #see(lookup: Lookup): Promise<void> {
+  async #see(given: Lookup, signal?: AbortSignal): Promise<void> {
     const { me, identities, account, directory, events } = this.#options;
-    const trust = await identities.judge(me.userId, lookup);
+    const { lookup, trust } = await identities.judge(me.userId, given, signal);
     const dik = trust.kind === "listed" ? trust.diks.get(me.deviceId) : undefined;
     const ownDik = account.keys.dik?.publicKeyBytes;
     const isLinked = dik !== undefined && ownDik !== undefined && equalConstantTime(dik, ownDik);
@@ -205,7 +205,7 @@ export class OwnIdentity {
 
   async #requirePin(signal?: AbortSignal) {
     const { me, identities } = this.#options;
-    await this.#see(await identities.lookUp(me.userId, signal));
+    await this.#see(await identities.lookUp(me.userId, signal), signal);
     const pin = await identities.pins.get(me.userId);
     if (!pin || this.#state !== "linked") throw new SottoError("DEVICE_NOT_LINKED");
     return pin;
