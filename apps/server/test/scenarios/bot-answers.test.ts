@@ -28,10 +28,16 @@ test("the bot answers everything once, however often it is killed", async () => 
   let bot = launch();
   await using _last = { [Symbol.asyncDispose]: () => bot.kill() };
   await using alice = await TestUser.open({ url: server.url });
-  const addBot = () => alice.client.contacts.add(phone);
-  await expect.poll(() => addBot().catch(() => undefined), { timeout: 10_000 }).toBeDefined();
-  const { userId, name } = await addBot();
-  expect(name).toBe("Echo");
+  const findBot = async () => {
+    const { userId, name } = await alice.client.contacts.add(phone);
+    const { online } = await alice.client.presence(userId);
+    return { userId, name, online };
+  };
+  // Only who has published a device is connected.
+  await expect
+    .poll(() => findBot().catch(() => undefined), { timeout: 10_000 })
+    .toMatchObject({ name: "Echo", online: true });
+  const { userId } = await findBot();
 
   const asked = Array.from({ length: 30 }, (_, at) => `question ${at}`);
   const sending = (async () => {
