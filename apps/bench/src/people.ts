@@ -12,8 +12,10 @@ const hex = (n: number): string => n.toString(16).padStart(12, "0");
 /** Ids that follow from a number, in order as UUIDv7 are; pair n is of the persons 2n and 2n + 1. */
 export const userIdOf = (n: number): string => `00000000-0000-7000-8000-${hex(n)}`;
 const sessionIdOf = (n: number): string => `00000001-0000-7000-8000-${hex(n)}`;
+export const pairIdOf = (n: number): string => `00000002-0000-7000-8000-${hex(n)}`;
 export const groupIdOf = (size: number): string => `00000003-0000-7000-8000-${hex(size)}`;
-const sqlId = (kind: number, n: string): string =>
+/** As SQL. */
+export const sqlId = (kind: number, n: string): string =>
   `('0000000${kind}-0000-7000-8000-' || lpad(to_hex(${n}), 12, '0'))::uuid`;
 
 export interface Population {
@@ -43,8 +45,12 @@ export async function fillPeople(url: string, { people, pairs, groupSizes = [] }
     `insert into conversation_members (conversation_id, user_id, from_seq, joined_at)
       select ${sqlId(2, "n / 2")}, ${sqlId(0, "n")}, 0, now() from generate_series(0, ${2 * pairs - 1}) n`,
     ...groupSizes.flatMap((size) => [
-      `insert into conversations (id, is_group, name, user_a, user_b, created_at)
-        values ('${groupIdOf(size)}', true, 'bench', '${userIdOf(0)}', '${userIdOf(0)}', now())`,
+      // Its log begins with the entry of its making, which is also what its members are counted by.
+      `insert into conversations
+          (id, is_group, name, user_a, user_b, created_at, last_seq, last_entry_at, roster_seq, roster_version)
+        values ('${groupIdOf(size)}', true, 'bench', '${userIdOf(0)}', '${userIdOf(0)}', now(), 1, now(), 1, 1)`,
+      `insert into conversation_entries (conversation_id, seq, at, event)
+        values ('${groupIdOf(size)}', 1, now(), '${JSON.stringify(groupCreated(size))}')`,
       `insert into conversation_members (conversation_id, user_id, from_seq, joined_at, role)
         select '${groupIdOf(size)}', ${sqlId(0, "n")}, 0, now(), case n when 0 then 'owner' else 'member' end
         from generate_series(0, ${size - 1}) n`,
@@ -55,6 +61,15 @@ export async function fillPeople(url: string, { people, pairs, groupSizes = [] }
       await client.query(statement);
   });
 }
+
+const groupCreated = (size: number): object => ({
+  type: "group.changed",
+  conversationId: groupIdOf(size),
+  action: "created",
+  actorUserId: userIdOf(0),
+  userIds: Array.from({ length: size - 1 }, (_, n) => userIdOf(n + 1)),
+  name: "bench",
+});
 
 export async function runSql<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {
   const client = new Client({ connectionString: url });

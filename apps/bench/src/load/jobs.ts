@@ -1,6 +1,22 @@
+import { catchUp } from "./catch-up.ts";
 import { deliver } from "./deliver.ts";
+import { fanOut } from "./fan-out.ts";
+import { read } from "./read.ts";
 import { send } from "./send.ts";
+import { soakReaders, soakReport, soakSend } from "./soak.ts";
+import { closeSockets, openSockets } from "./sockets.ts";
 
 /** What a load process can be told to do. */
-export const jobs = { deliver, send };
+export const jobs = {
+  catchUp,
+  closeSockets,
+  deliver,
+  fanOut,
+  openSockets,
+  read,
+  send,
+  soakReaders,
+  soakReport,
+  soakSend,
+};
 export type Jobs = typeof jobs;

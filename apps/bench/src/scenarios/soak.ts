@@ -1,0 +1,107 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Bench, Running } from "../bench.ts";
+import type { Load } from "../load/load.ts";
+import { runSql } from "../people.ts";
+import { Violation, type Row, type Scenario } from "../scenario.ts";
+import { summarize } from "../statistics.ts";
+
+const senders = 64;
+/** The heap may swing with what is in flight; it must not grow with what went through. */
+const allowedGrowth = { factor: 1.3, bytes: 16 * 2 ** 20 };
+
+export const soak: Scenario = {
+  name: "soak",
+  about:
+    "64 senders for 60 s, then into 1,000 readers of whom 50 are stalled: nothing lost or doubled, memory flat",
+  async run(bench) {
+    await using owned = new AsyncDisposableStack();
+    const members = bench.options.isQuick ? 80 : 1_000;
+    const population = { people: Math.max(2 * senders, members), pairs: senders, groupSizes: [members] };
+    const [server] = await bench.startAll(["sotto"], population, owned);
+    const [load, readers] = bench.startLoads(2, owned);
+    if (!server || !load || !readers) throw new Error("unreachable");
+    const toEach = Array.from({ length: senders }, (_, n) => 2 * n + 1);
+    const pairs = { what: "64 senders to pairs", persons: toEach, stalled: 0, groupSize: undefined };
+    const everyone = Array.from({ length: members }, (_, n) => n);
+    const group = {
+      what: `64 senders to ${members} readers`,
+      persons: everyone,
+      stalled: members / 20,
+      groupSize: members,
+    };
+    return [
+      ...(await soakOnce(bench, { server, load, readers, ...pairs, ciphertextBytes: 256 })),
+      // Large enough that what a stalled reader does not take fills the kernel's buffers too.
+      ...(await soakOnce(bench, { server, load, readers, ...group, ciphertextBytes: 8_192 })),
+    ];
+  },
+};
+
+interface Round {
+  what: string;
+  server: Running;
+  load: Load;
+  readers: Load;
+  persons: number[];
+  stalled: number;
+  groupSize: number | undefined;
+  ciphertextBytes: number;
+}
+
+async function soakOnce(bench: Bench, round: Round): Promise<Row[]> {
+  const { what, server, load, readers, persons, stalled, groupSize, ciphertextBytes } = round;
+  const { target } = server;
+  const durationMs = bench.options.isQuick ? 1_000 : 60_000;
+  const storedBefore = await countMessages(server.databaseUrl);
+  await readers.run("soakReaders", { target, persons, stalled });
+  const sending = load.run("soakSend", { target, senders, groupSize, ciphertextBytes, durationMs });
+  const heaps: number[] = [];
+  for (let quarter = 1; quarter <= 4; quarter++) {
+    await pause(durationMs / 4 - 100);
+    heaps.push((await server.process.usage({ collects: true })).heapBytes);
+  }
+  const statuses = await sending;
+  const answered = statuses[200] ?? 0;
+  const expected = groupSize === undefined ? answered : answered * (persons.length - stalled);
+  const report = await readers.run("soakReport", { expected, waitMs: 20_000 });
+  const stored = (await countMessages(server.databaseUrl)) - storedBefore;
+  bench.say(
+    `${what}: ${JSON.stringify({ statuses, stored, heapsMib: heaps.map((heap) => Math.round(heap / 2 ** 20)) })}`,
+  );
+  const problems = [
+    ...Object.keys(statuses)
+      .filter((status) => status !== "200")
+      .map((status) => `answers ${status}`),
+    ...(stored === answered ? [] : [`${answered} were answered, ${stored} are stored`]),
+    ...report.problems,
+    ...(sum(report.counts) === expected ? [] : [`${sum(report.counts)} of ${expected} deliveries came`]),
+    ...(isFlat(heaps) || bench.options.isQuick ? [] : [`the heap grew: ${heaps.join(", ")} bytes`]),
+  ];
+  if (problems.length > 0) throw new Violation(`${what}: ${problems.join("; ")}`);
+  const closed = report.stalledCodes.filter((code) => code === 4408).length;
+  return [
+    { figure: `${what}, sends`, unit: "/s", value: summarize([(answered / durationMs) * 1000]) },
+    {
+      figure: `${what}, heap at a quarter and at the end`,
+      unit: "MiB",
+      value: summarize(heaps.map((heap) => heap / 2 ** 20)),
+    },
+    ...(stalled > 0
+      ? [{ figure: `of ${stalled} stalled, closed as too slow`, unit: "", value: summarize([closed]) }]
+      : []),
+  ];
+}
+
+const sum = (numbers: number[]): number => numbers.reduce((total, n) => total + n, 0);
+
+function isFlat(heaps: number[]): boolean {
+  const [first = 0] = heaps;
+  return (heaps.at(-1) ?? 0) <= first * allowedGrowth.factor + allowedGrowth.bytes;
+}
+
+async function countMessages(url: string): Promise<number> {
+  return runSql(url, async (client) => {
+    const { rows } = await client.query<{ count: string }>("select count(*) from messages");
+    return Number(rows[0]?.count);
+  });
+}
