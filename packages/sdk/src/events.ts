@@ -115,6 +115,8 @@ export type IdentityEvent =
   | { type: "identity_changed"; userId: UserId; isBlocked: boolean; version: number }
   /** The server names a device that the user has not signed for. It gets nothing. One's own: it waits for approval. */
   | { type: "device_not_listed"; userId: UserId; deviceId: DeviceId }
+  /** The server gives an older key bundle of the device than it did before. Nothing is sealed to it. */
+  | { type: "key_rolled_back"; userId: UserId; deviceId: DeviceId }
   /** The server gives a device list that cannot be; the one that was accepted before stays in force. */
   | { type: "list_refused"; userId: UserId; reason: DeviceListRefusal }
   /** The server had lost this device's keys, or gave others for them. They are published again. */

@@ -9,7 +9,13 @@ import { describe, expect, it } from "vitest";
 import { rotateDeviceKeys, sealableForMs } from "./device-keys.ts";
 import { flip, newDevice, now } from "./fixtures.ts";
 import { x25519KemId, xWingKemId } from "./kems.ts";
-import { findSealingKey, makePublicKey, verifyDevicePublicKey } from "./key-bundle.ts";
+import {
+  findSealingKey,
+  isOlderKey,
+  issueTimeMs,
+  makePublicKey,
+  verifyDevicePublicKey,
+} from "./key-bundle.ts";
 
 const dayMs = 86_400_000;
 const reasonOf = async (publicKey: string, input: Parameters<typeof verifyDevicePublicKey>[1]) => {
@@ -135,5 +141,34 @@ describe("a bare key", () => {
   ])("is not %j", async (publicKey) => {
     const { published } = await newDevice();
     expect(await reasonOf(publicKey, { ...published, now })).toBe("unusable");
+  });
+});
+
+const keyOf = async (at: number) => makePublicKey((await newDevice()).keys, at);
+
+describe("the time of issue", () => {
+  it("is now, and later than that of the last bundle though the clock was set back", async () => {
+    const last = await keyOf(now);
+    expect(issueTimeMs(now, null)).toBe(now);
+    expect(issueTimeMs(now + dayMs, last)).toBe(now + dayMs);
+    const lastSec = Math.floor(now / 1000);
+    for (const backMs of [0, 1, 3_600_000, dayMs - 2_000]) {
+      expect(issueTimeMs(now - backMs, last)).toBe((lastSec + 1) * 1000);
+    }
+    expect(isOlderKey(await keyOf(issueTimeMs(now - 3_600_000, last)), last)).toBe(false);
+  });
+
+  it("is now again after a clock that was far ahead, whose bundle nobody took", async () => {
+    const last = await keyOf(now + 2 * dayMs);
+    expect(issueTimeMs(now, last)).toBe(now);
+  });
+
+  it("tells an older bundle from the same one, a newer one and what is no bundle", async () => {
+    const [older, newest, newer] = [await keyOf(now - 1_000), await keyOf(now), await keyOf(now + 1_000)];
+    expect(isOlderKey(older, newest)).toBe(true);
+    expect(isOlderKey(newest, newest)).toBe(false);
+    expect(isOlderKey(newer, newest)).toBe(false);
+    expect(isOlderKey(encodeBase64url(new Uint8Array(32)), newest)).toBe(false);
+    expect(isOlderKey(older, encodeBase64url(new Uint8Array(32)))).toBe(false);
   });
 });

@@ -44,6 +44,8 @@ export type PublicKeyRefusal =
   | "not_yet_valid"
   /** Not signed by the pinned identity key: reinstalled, or someone else. */
   | "identity_changed"
+  /** Older than a bundle of this device that was seen before: its newer keys are held back. */
+  | "rolled_back"
   /** The user's signed device list does not name the device: not approved yet, removed, or nobody's but the server's. */
   | "not_listed";
 
@@ -86,6 +88,30 @@ export async function makePublicKey(keys: DeviceKeys, now: number): Promise<stri
   const fields = { ...held, keys: held.keys.filter((key) => key.kemId !== xWingKemId || current.has(key)) };
   const signature = await ed25519Sign(keyBundleSignedBytes(fields), dik.privateKey);
   return encodeKeyBundle({ ...fields, signature });
+}
+
+/** A clock that is set back by no more than this still gives bundles that readers take for newer ones. */
+const maxIssuedAheadMs = 86_400_000;
+
+/**
+ * When the next bundle says that it was issued: now, or right after the last one where the clock was set back since.
+ * Unless the last one was so far ahead that a clock was wrong then: readers will not have taken it.
+ */
+export function issueTimeMs(now: number, lastPublicKey: string | null): number {
+  const lastSec = lastPublicKey === null ? undefined : findIssuedSec(lastPublicKey);
+  const nextMs = lastSec === undefined ? now : (lastSec + 1) * 1000;
+  return nextMs > now && nextMs <= now + maxIssuedAheadMs ? nextMs : now;
+}
+
+/** Whether a `public_key` is an older bundle than another one of the same device. */
+export function isOlderKey(publicKey: string, newest: string): boolean {
+  const [issuedSec, newestSec] = [findIssuedSec(publicKey), findIssuedSec(newest)];
+  return newestSec !== undefined && issuedSec !== undefined && issuedSec < newestSec;
+}
+
+function findIssuedSec(publicKey: string): number | undefined {
+  const parsed = parseDevicePublicKey(publicKey);
+  return parsed.kind === "bundle" ? parsed.bundle.issuedSec : undefined;
 }
 
 /** Judges a device's `public_key`. Never throws: a refusal is a value. */

@@ -8,7 +8,7 @@ import {
   rotateDeviceKeys,
   wipeDroppedKeys,
 } from "../crypto/device-keys.ts";
-import { makePublicKey } from "../crypto/key-bundle.ts";
+import { issueTimeMs, makePublicKey } from "../crypto/key-bundle.ts";
 import { SottoError, isAuthError } from "../errors.ts";
 import { storeVersionWrite } from "../storage/migrate-store.ts";
 import { defineRecord } from "../storage/records.ts";
@@ -132,7 +132,7 @@ export class Account {
       const rotated = await rotateDeviceKeys(keys, this.#now());
       if (rotated !== keys) await this.#commit({ ...state, isPublished: false }, rotated);
       if (rotated === keys && state.isPublished) return;
-      const publicKey = await makePublicKey(rotated, this.#now());
+      const publicKey = await makePublicKey(rotated, issueTimeMs(this.#now(), state.publishedKey));
       const { deviceId, deviceName } = state;
       await api.call(
         (server, options) => server.keys.publish.mutate({ deviceId, publicKey, deviceName }, options),

@@ -1,6 +1,6 @@
 import type { Bytes, DeviceId, UserId } from "@sotto/schema";
 import * as z from "zod/mini";
-import { type VerifiedSender, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
+import { type VerifiedSender, isOlderKey, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
 import type { RecipientDevice } from "../crypto/wrap-for-devices.ts";
 import { equalConstantTime } from "../crypto/primitives.ts";
 import { SottoError } from "../errors.ts";
@@ -167,13 +167,22 @@ export class Directory {
   async #keep(
     userId: UserId,
     given: Lookup,
-    asked: { at: number; generation: number; signal?: AbortSignal | undefined },
+    asked: { at: number; generation: number; signal?: AbortSignal | undefined; isSecondLook?: boolean },
   ): Promise<Known> {
-    const { identities } = this.#options;
+    const { identities, now } = this.#options;
     const { lookup, trust } = await identities.judge(userId, given, asked.signal);
     const devices = await Promise.all(
       lookup.devices.map((device) => this.#judge({ userId, ...device }, trust, lookup.currentVersion)),
     );
+    const rolledBack = devices.filter(({ refusal }) => refusal === "rolled_back");
+    if (rolledBack.length > 0 && !asked.isSecondLook) {
+      // An answer that another one has overtaken is no attack: one that was asked for now cannot be older.
+      const again = { ...asked, at: now(), generation: this.#generation, isSecondLook: true };
+      return this.#keep(userId, await identities.lookUp(userId, asked.signal), again);
+    }
+    for (const { deviceId } of rolledBack) {
+      identities.tellOnce({ type: "key_rolled_back", userId, deviceId });
+    }
     const unlisted = devices.filter(({ refusal }) => refusal === "not_listed");
     for (const { deviceId } of unlisted) {
       identities.tellOnce({ type: "device_not_listed", userId, deviceId });
@@ -233,6 +242,9 @@ export class Directory {
     const pinnedDik = listedDik ?? seenDik;
     const verdict = await verifyDevicePublicKey(publicKey, { userId, deviceId, now: now(), pinnedDik });
     if (!verdict.ok) return { ...recipient, pinnedDik };
+    if (known?.publicKey && isOlderKey(publicKey, known.publicKey)) {
+      return { ...recipient, pinnedDik, refusal: "rolled_back" };
+    }
     const dik = verdict.device.kind === "bundle" ? verdict.device.dik : null;
     const uik = trust.kind === "listed" ? trust.uik : null;
     const isKnown = known?.publicKey === publicKey && isSame(known.uik, uik);
