@@ -9,6 +9,7 @@ import { type FileOptions, sendFile } from "./files/send-file.ts";
 import type { Destination } from "./messages/destination.ts";
 import type { SendOptions } from "./messages/outbox.ts";
 import type { SentMessage } from "./messages/sent-message.ts";
+import { type Withheld, listWithheld } from "./sync/replay-windows.ts";
 import { backfill } from "./timeline/backfill.ts";
 import { markRead } from "./timeline/mark-read.ts";
 import type { Message } from "./timeline/message.ts";
@@ -155,6 +156,18 @@ export interface Conversation {
   search(query: string, options?: PageOptions): Promise<Message[]>;
   /** As a list shows it; undefined before anything of it is known here. Asks nobody. */
   summary(): Promise<ConversationSummary | undefined>;
+  /**
+   * Devices some of whose messages here have not come, and how many: late, given up by their sender, or possibly withheld
+   * by the server. Messages that cannot be opened, or were deleted by a moderator, are not among them. What comes after
+   * the last message that came nobody can know. Asks nobody.
+   *
+   * @example
+   * ```ts
+   * const withheld = await conversation.withheld();
+   * if (withheld.length > 0) console.log("messages may be missing");
+   * ```
+   */
+  withheld(): Promise<Withheld[]>;
   /** Gives the function that removes the listener. */
   on<Name extends keyof ConversationEvents>(
     name: Name,
@@ -238,6 +251,11 @@ export function createConversation(
       const { session } = await getSession();
       const { conversationId } = await findPlace(session, to);
       return conversationId && summarize(session, conversationId);
+    },
+    async withheld() {
+      const { session } = await getSession();
+      const { conversationId } = await findPlace(session, to);
+      return conversationId === undefined ? [] : listWithheld(session.store, conversationId);
     },
     on: (name, listener) => listen(name, (event) => (isOf(to, event) ? listener(event) : undefined)),
   };

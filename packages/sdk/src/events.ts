@@ -126,6 +126,20 @@ export type IdentityEvent =
   /** Whether the user's list names this device. */
   | { type: "linked" | "not_linked" };
 
+/**
+ * What the numbers that a device gives its messages say of their sequence in a conversation.
+ *
+ * - `withheld`: so many of its messages before the last one have not come (0: all have by now). They are late, or their
+ *   sender has given them up, or the server withholds them. `conversation.withheld` tells it at any time.
+ * - `reordered`: a message came after one that its device had sealed later: the server changed the order, or the sender
+ *   tried it again later.
+ */
+export type SequenceEvent = {
+  conversationId: ConversationId;
+  senderUserId: UserId;
+  senderDeviceId: DeviceId;
+} & ({ type: "withheld"; missing: number } | { type: "reordered"; messageId: MessageId });
+
 /** What `client.on` can listen for. Events are hints, told once and not stored: only messages are kept. */
 export interface ClientEvents {
   status: ClientStatus;
@@ -143,4 +157,5 @@ export interface ClientEvents {
   /** A conversation is new, or its newest message, its name or its unread count is. */
   conversation: ConversationSummary;
   identity: IdentityEvent;
+  sequence: SequenceEvent;
 }

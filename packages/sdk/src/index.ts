@@ -52,6 +52,7 @@ export type {
   OutboxEvent,
   Receipt,
   Resync,
+  SequenceEvent,
   Typing,
   SessionOpened,
 } from "./events.ts";
@@ -85,6 +86,7 @@ export type {
 } from "./messages/received-message.ts";
 export type { SentMessage } from "./messages/sent-message.ts";
 export type { Pin } from "./pin.ts";
+export type { Withheld } from "./sync/replay-windows.ts";
 export { memoryStore } from "./storage/memory-store.ts";
 export type { ListOptions, Store, StoreItem, StoreWrite } from "./storage/store.ts";
 export type { Message, MessageContent, MessageState } from "./timeline/message.ts";

@@ -1,6 +1,6 @@
-import type { MessageId } from "@sotto/schema";
+import { type MessageId, isErrorCode } from "@sotto/schema";
 import { toSottoError } from "../api/to-sotto-error.ts";
-import { SottoError } from "../errors.ts";
+import { SottoError, isAuthError } from "../errors.ts";
 import type { Session } from "../session.ts";
 import type { OutgoingQueue } from "./outgoing-queue.ts";
 import { findParticipants, forgetParticipants } from "./participants.ts";
@@ -31,20 +31,25 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
     const requireWanted = () => queue.get(clientMessageId);
     await session.files.upload(session, file, { clientMessageId, requireWanted, signal });
   }
+  // Otherwise an earlier request may still be under way.
+  const isFirstTry = message.sealed === null;
   for (let reseals = 0; ; reseals++) {
     const [sealedMessage, sealed] = await seal(delivery, message);
-    try {
-      const { id, sentAt } = await transmit(delivery, message, sealed);
+    const stored = await transmit(delivery, message, sealed).catch(async (error: unknown) => {
+      if (isStale(error) && reseals < maxReseals) return undefined;
+      if (isFirstTry && isRefusal(error)) await queue.release(clientMessageId);
+      throw error;
+    });
+    if (stored) {
+      const { id, sentAt } = stored;
       const delivered = toDelivered(sealed, { id, conversationId: sealed.conversationId, sentAt });
       if (file) await session.files.finish(session, file, { clientMessageId, id, signal });
       await queue.close(clientMessageId, delivered);
       return toSentMessage(clientMessageId, delivered);
-    } catch (error) {
-      // Nothing was stored: the message may be sealed again under the same id, for the present devices.
-      if (!isStale(error) || reseals === maxReseals) throw error;
-      await forgetParticipants(session, message.destination, sealed);
-      message = { ...sealedMessage, sealed: null };
     }
+    // Nothing was stored: the message may be sealed again under the same id, for the present devices.
+    await forgetParticipants(session, message.destination, sealed);
+    message = { ...sealedMessage, sealed: null };
   }
 }
 
@@ -79,6 +84,13 @@ async function transmit(
   if (id === undefined) throw new SottoError("BAD_ANSWER");
   // A group's answer names no time: the log entry, which comes on the stream, has the server's.
   return { id, sentAt: new Date(now()).toISOString() };
+}
+
+/** The server has answered, and will not store it as it is. */
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof SottoError && isErrorCode(error.code) && error.retry !== "later" && !isAuthError(error)
+  );
 }
 
 function isStale(error: unknown): boolean {

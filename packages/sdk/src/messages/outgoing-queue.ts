@@ -6,6 +6,7 @@ import { type Reader, defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";
 import type { Turns } from "../turns.ts";
 import { type Destination, type LaneKey, destinationOf, laneKey } from "./destination.ts";
+import { counterRecord } from "./seal-outgoing.ts";
 import { type Outgoing, type SentMessage, outgoing, toDelivered, toSentMessage } from "./sent-message.ts";
 
 /** This device's own messages, by `clientMessageId`. */
@@ -162,6 +163,23 @@ export class OutgoingQueue {
     delivered: NonNullable<Outgoing["delivered"]>,
   ): Promise<Outgoing | undefined> {
     return this.#end(clientMessageId, { state: "delivered", sealed: null, delivered });
+  }
+
+  /**
+   * Nothing was stored of a message, and no request of it is under way: its number goes to the next one, so that nobody
+   * misses it. Sent once more, it is sealed anew.
+   */
+  release(clientMessageId: string): Promise<void> {
+    return this.#turns.run(async () => {
+      const message = await outgoingRecord.get(this.#store, clientMessageId);
+      if (!message?.sealed || message.counter === null) return;
+      const { conversationId } = message.sealed;
+      if ((await counterRecord.get(this.#store, conversationId)) !== message.counter) return;
+      await this.#store.commit([
+        counterRecord.put([conversationId], message.counter - 1),
+        outgoingRecord.put([clientMessageId], { ...message, sealed: null, counter: null }),
+      ]);
+    });
   }
 
   /** Stores why a message was not sent and takes it out of the queue. Undefined: it was cancelled. */

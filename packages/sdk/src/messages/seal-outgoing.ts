@@ -10,7 +10,7 @@ import type { Participants } from "./participants.ts";
 import type { Outgoing, Sealed } from "./sent-message.ts";
 
 /** The last counter that this device took in a conversation. */
-const counterRecord = defineRecord("counter", z.number());
+export const counterRecord = defineRecord("counter", z.number());
 
 export interface SealedOutgoing {
   sealed: Sealed;

@@ -47,7 +47,7 @@ export const outgoing = z.object({
   payload: z.custom<Payload>((value) => typeof value === "object" && value !== null && "kind" in value),
   /** Its place in the outbox. */
   order: z.number(),
-  /** `failed`: `send` was rejected; sent on, with the same bytes, only by `retry` or another `send` with the same id. */
+  /** `failed`: `send` was rejected; sent on only by `retry` or another `send` with the same id. */
   state: z.enum(["queued", "failed", "delivered"]),
   /** Why it failed. */
   error: z.nullable(z.custom<SottoErrorCode>((value) => typeof value === "string")),

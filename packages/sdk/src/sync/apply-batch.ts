@@ -2,7 +2,7 @@ import type { ConversationId, Event, LogId } from "@sotto/schema";
 import * as z from "zod/mini";
 import { readToken } from "../identity/token.ts";
 import type { Inbox } from "../messages/inbox.ts";
-import { baseOf, openMessage } from "../messages/open-message.ts";
+import { baseOf, openMessage, parseHeader } from "../messages/open-message.ts";
 import { directRecord, forgottenGroup, knownMembers } from "../messages/participants.ts";
 import { isFromThisDevice, readOwn } from "../messages/read-own.ts";
 import type { ReceivedMessage } from "../messages/received-message.ts";
@@ -12,7 +12,7 @@ import { defineRecord } from "../storage/records.ts";
 import type { Store } from "../storage/store.ts";
 import { ensureConversation } from "../timeline/identify-conversation.ts";
 import { Placing } from "../timeline/place.ts";
-import { type StoredConversation, conversationRecord } from "../timeline/records.ts";
+import { type StoredConversation, conversationRecord, idRecord, orphanRecord } from "../timeline/records.ts";
 import { tellTouched } from "../timeline/tell-touched.ts";
 import { gapWrite } from "./heal-gap.ts";
 import { ReplayWindows } from "./replay-windows.ts";
@@ -71,6 +71,7 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
   });
   if (received.length > 0) inbox.wake();
   await tellTouched(session, touched);
+  for (const event of windows.events()) session.events.emit("sequence", event);
   for (const step of batch.steps) {
     if (step.type === "resync") {
       // The log of a resync came from the server as a `LogId`.
@@ -85,8 +86,30 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
 async function prepare(entry: SyncEntry, applying: Applying & { windows: ReplayWindows }): Promise<Prepared> {
   const conversation = await ensureConversation(applying.session, { entry, signal: applying.signal });
   const { event } = entry;
-  if (event?.type !== "message.created") return { entry, conversation };
-  return { entry, conversation, message: await receive(event.message, applying) };
+  if (event?.type === "message.created")
+    return { entry, conversation, message: await receive(event.message, applying) };
+  if (event) await follow(event, applying);
+  return { entry, conversation };
+}
+
+/** What explains that numbers of messages do not come. */
+async function follow(
+  event: Event,
+  { session: { me, store }, windows }: Applying & { windows: ReplayWindows },
+): Promise<void> {
+  if (event.type === "message.deleted") {
+    const { conversationId, messageId } = event;
+    const isKnown =
+      (await idRecord.get(store, messageId)) ??
+      (await orphanRecord.get(store, conversationId, messageId))?.deletion;
+    if (!isKnown) await windows.erased(conversationId, messageId);
+    return;
+  }
+  const isBack =
+    event.type === "group.changed" &&
+    (event.action === "members_added" || event.action === "member_joined") &&
+    event.userIds?.includes(me.userId);
+  if (isBack) await windows.resume(event.conversationId);
 }
 
 /** Undefined: nothing to show, or of this very device. */
@@ -98,11 +121,16 @@ async function receive(
   if (isFromThisDevice(message, me)) return undefined;
   const opened = await openMessage(message, { me, keys: account.keys, directory, signal });
   const { header } = opened;
-  if (!header) return opened.message;
-  const verdict = await windows.accept(
-    [header.conversationId, header.senderUserId, header.senderDeviceId],
-    header,
-  );
+  const { conversationId, senderUserId, senderDeviceId } = message;
+  const sender = { conversationId, senderUserId, senderDeviceId };
+  windows.came(message.id);
+  if (!header) {
+    const claimed = parseHeader(message.ciphertext);
+    if (typeof claimed === "object" && claimed.senderDeviceId === senderDeviceId)
+      await windows.excuse(sender, claimed.counter);
+    return opened.message;
+  }
+  const verdict = await windows.accept(sender, { counter: header.counter, id: message.id });
   if (verdict !== "fresh") return { ...baseOf(message, me), kind: "unreadable", reason: verdict };
   return header.class === "content" ? opened.message : undefined;
 }

@@ -1,5 +1,7 @@
+import type { ConversationId, DeviceId, MessageId, UserId } from "@sotto/schema";
 import * as z from "zod/mini";
-import { type ReplayWindow, acceptCounter } from "../crypto/replay-window.ts";
+import { acceptCounter, missingCounters, replayWindowSize } from "../crypto/replay-window.ts";
+import type { SequenceEvent } from "../events.ts";
 import { bytes } from "../storage/bytes.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";
@@ -7,30 +9,172 @@ import type { Store, StoreWrite } from "../storage/store.ts";
 /** Counters seen, by conversation, user and device. */
 const replayRecord = defineRecord(
   "replay",
-  z.object({ first: z.number(), highest: z.number(), seen: bytes }),
+  z.object({
+    first: z.number(),
+    highest: z.number(),
+    seen: bytes,
+    /** Not missed: messages that stand in the log and could not be opened, or were deleted by a moderator. */
+    excused: z._default(z.array(z.number()), []),
+    /** This user was away from the group: what the next message skips was not for them. */
+    isResumed: z._default(z.boolean(), false),
+  }),
 );
+type Counters = z.output<typeof replayRecord.schema>;
 
-/** The replay windows that a batch moves, until they are committed with it. */
+/** Deleted messages of a conversation whose numbers are not known yet: the log has their places, not their headers. */
+const erasedRecord = defineRecord("erased", z.number());
+
+/** A device in a conversation. */
+export interface Sender {
+  conversationId: ConversationId;
+  senderUserId: UserId;
+  senderDeviceId: DeviceId;
+}
+
+/** How many numbers of a device have not come. */
+export interface Withheld {
+  senderUserId: UserId;
+  senderDeviceId: DeviceId;
+  missing: number;
+}
+
+/** Excused numbers of one device that are kept at most: whoever invents headers must not fill the store. */
+const maxExcused = 2 * replayWindowSize;
+
+/** Whose messages have gaps in a conversation. */
+export async function listWithheld(store: Store, conversationId: ConversationId): Promise<Withheld[]> {
+  const known = await replayRecord.list(store, [conversationId]);
+  return known.flatMap(({ path, value }) => {
+    const missing = countMissing(value);
+    // The path's parts are what the record was put under.
+    const [, senderUserId, senderDeviceId] = path as [string, UserId, DeviceId];
+    return missing === 0 ? [] : [{ senderUserId, senderDeviceId, missing }];
+  });
+}
+
+/** The replay windows that a batch moves, until they are committed with it, and what they tell. */
 export class ReplayWindows {
   readonly #store: Store;
-  readonly #moved = new Map<string, { sender: string[]; window: ReplayWindow }>();
+  readonly #moved = new Map<string, { sender: Sender; before: number; counters: Counters }>();
+  readonly #erased = new Map<ConversationId, number>();
+  readonly #came = new Set<MessageId>();
+  readonly #reordered: SequenceEvent[] = [];
 
   constructor(store: Store) {
     this.#store = store;
   }
 
   async accept(
-    sender: string[],
-    { counter }: { counter: number },
+    sender: Sender,
+    { counter, id }: { counter: number; id: MessageId },
   ): Promise<"fresh" | "replayed" | "too_old"> {
-    const key = sender.join("/");
-    const window = this.#moved.get(key)?.window ?? (await replayRecord.get(this.#store, ...sender));
-    const accepted = acceptCounter(window, counter);
-    if (accepted.verdict === "fresh") this.#moved.set(key, { sender, window: accepted.window });
-    return accepted.verdict;
+    const known = await this.#find(sender);
+    const accepted = acceptCounter(known, counter);
+    if (accepted.verdict !== "fresh") return accepted.verdict;
+    if (known && counter < known.highest)
+      this.#reordered.push({ ...sender, type: "reordered", messageId: id });
+    const isBack = known?.isResumed === true && counter > known.highest;
+    const excused = isBack ? [] : (known?.excused ?? []);
+    const next = {
+      ...accepted.window,
+      first: isBack ? counter : accepted.window.first,
+      isResumed: isBack ? false : (known?.isResumed ?? false),
+      excused: excused.filter((one) => one > accepted.window.highest - replayWindowSize),
+    };
+    await this.#put(sender, isBack ? next : await this.#excuseErased(sender.conversationId, next, accepted));
+    return "fresh";
+  }
+
+  /** A message that stands in the log, and cannot be opened: the application sees that it is there. */
+  async excuse(sender: Sender, counter: number): Promise<void> {
+    const known = await this.#find(sender);
+    if (!known || known.excused.length >= maxExcused || known.excused.includes(counter)) return;
+    await this.#put(sender, { ...known, excused: [...known.excused, counter] });
+  }
+
+  /** A message of this batch: not in the store yet, and known all the same. */
+  came(id: MessageId): void {
+    this.#came.add(id);
+  }
+
+  /** A message that was deleted before it came. */
+  async erased(conversationId: ConversationId, id: MessageId): Promise<void> {
+    if (this.#came.has(id)) return;
+    this.#came.add(id);
+    this.#erased.set(conversationId, (await this.#countErased(conversationId)) + 1);
+  }
+
+  /** This user is back in a group. */
+  async resume(conversationId: ConversationId): Promise<void> {
+    for (const { path } of await replayRecord.list(this.#store, [conversationId])) {
+      const [, senderUserId, senderDeviceId] = path as [string, UserId, DeviceId];
+      await this.#find({ conversationId, senderUserId, senderDeviceId });
+    }
+    for (const moved of this.#moved.values()) {
+      if (moved.sender.conversationId === conversationId)
+        moved.counters = { ...moved.counters, isResumed: true };
+    }
   }
 
   writes(): StoreWrite[] {
-    return [...this.#moved.values()].map(({ sender, window }) => replayRecord.put(sender, window));
+    return [
+      ...[...this.#moved.values()].map(({ sender, counters }) => replayRecord.put(keyOf(sender), counters)),
+      ...[...this.#erased].map(([id, count]) => erasedRecord.put([id], count)),
+    ];
   }
+
+  /** To be told once that is committed. */
+  events(): SequenceEvent[] {
+    const changed = [...this.#moved.values()].flatMap(({ sender, before, counters }): SequenceEvent[] => {
+      const missing = countMissing(counters);
+      return missing === before ? [] : [{ ...sender, type: "withheld", missing }];
+    });
+    return [...this.#reordered, ...changed];
+  }
+
+  async #find(sender: Sender): Promise<Counters | undefined> {
+    const key = keyOf(sender).join("/");
+    const moved = this.#moved.get(key);
+    if (moved) return moved.counters;
+    const counters = await replayRecord.get(this.#store, ...keyOf(sender));
+    if (counters) this.#moved.set(key, { sender, before: countMissing(counters), counters });
+    return counters;
+  }
+
+  async #put(sender: Sender, counters: Counters): Promise<void> {
+    const key = keyOf(sender).join("/");
+    const before = this.#moved.get(key)?.before ?? 0;
+    this.#moved.set(key, { sender, before, counters });
+  }
+
+  async #countErased(id: ConversationId): Promise<number> {
+    return this.#erased.get(id) ?? (await erasedRecord.get(this.#store, id)) ?? 0;
+  }
+
+  /** A gap may be what a moderator has deleted: whose that was, the log does not tell. */
+  async #excuseErased(
+    id: ConversationId,
+    counters: Counters,
+    { withheld }: { withheld: { from: number; to: number } | undefined },
+  ): Promise<Counters> {
+    if (!withheld) return counters;
+    const erased = await this.#countErased(id);
+    if (erased === 0) return counters;
+    const skipped = missingCounters(counters).filter(
+      (one) => one >= withheld.from && !counters.excused.includes(one),
+    );
+    const deleted = skipped.slice(0, erased);
+    this.#erased.set(id, erased - deleted.length);
+    return { ...counters, excused: [...counters.excused, ...deleted] };
+  }
+}
+
+const keyOf = ({ conversationId, senderUserId, senderDeviceId }: Sender): string[] => [
+  conversationId,
+  senderUserId,
+  senderDeviceId,
+];
+
+function countMissing(counters: Counters): number {
+  return missingCounters(counters).filter((one) => !counters.excused.includes(one)).length;
 }

@@ -1,4 +1,4 @@
-import { SottoError, type Message } from "@sotto/sdk";
+import { SottoError, type Message, type Withheld } from "@sotto/sdk";
 import { laneOf, type Lane, type ModelDevice, type Sending } from "./model-device.ts";
 import type { ModelUser, World } from "./world.ts";
 
@@ -7,6 +7,7 @@ interface Timeline {
   device: ModelDevice;
   lane: Lane;
   lines: Message[];
+  withheld: Withheld[];
 }
 
 /** A message as the server has it. */
@@ -26,6 +27,7 @@ export async function findViolations(world: World): Promise<string[]> {
     ...world.present.flatMap(({ name, readyAt }) => (readyAt === Infinity ? [`${name} is not linked`] : [])),
     ...timelines.flatMap((timeline) => checkTimeline(timeline, known)),
     ...timelines.flatMap((timeline) => checkUnreadable(world, timeline)),
+    ...timelines.flatMap((timeline) => checkWithheld(world, timeline)),
     ...world.sendings.flatMap((sending) => checkSending(sending, known)),
     ...world.devices.flatMap((device) => checkOrderOfSending(device, known)),
     ...world.devices.flatMap((device) => checkShown(device, known)),
@@ -49,7 +51,13 @@ async function readTimelines(world: World, device: ModelDevice): Promise<Timelin
         page = await conversation.messages({ limit: 10, before: page.messages[0] });
         pages.unshift(page.messages);
       }
-      return { device, lane, lines: pages.flat().filter(({ content }) => content.kind !== "group") };
+      const withheld = await conversation.withheld();
+      return {
+        device,
+        lane,
+        withheld,
+        lines: pages.flat().filter(({ content }) => content.kind !== "group"),
+      };
     }),
   );
 }
@@ -95,6 +103,16 @@ function checkUnreadable(world: World, { device, lines }: Timeline): string[] {
     const isFromBefore = beforeLinked.has(content.reason) && Date.parse(sentAt) <= device.readyAt;
     if (isFromBefore) return [];
     return [`${device.name}: ${id ?? ""} of ${sender?.name ?? "nobody"} is unreadable: ${content.reason}`];
+  });
+}
+
+/** Nobody withholds anything: only a message that failed after a crash may be missed, as it may be on its way. */
+function checkWithheld(world: World, { device, lane, withheld }: Timeline): string[] {
+  return withheld.flatMap(({ senderDeviceId, missing }) => {
+    const sender = world.devices.find(({ deviceId }) => deviceId === senderDeviceId);
+    const failed = sender?.sendings.filter(({ outcome }) => outcome instanceof SottoError).length ?? 0;
+    if (missing <= failed) return [];
+    return [`${device.name}: ${missing} of ${sender?.name ?? "nobody"} are withheld (${lane.kind})`];
   });
 }
 

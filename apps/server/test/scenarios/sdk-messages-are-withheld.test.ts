@@ -1,0 +1,120 @@
+import type { SequenceEvent } from "@sotto/sdk";
+import { expect, test } from "vitest";
+import { TestUser } from "../sdk-fixtures.ts";
+import { runSql } from "../sql.ts";
+import { startTestServer } from "../test-server.ts";
+
+/** What a user is told of sequences, from now on. */
+function sequencesOf({ client }: TestUser): SequenceEvent[] {
+  const told: SequenceEvent[] = [];
+  client.on("sequence", (event) => told.push(event));
+  return told;
+}
+
+test("a server that withholds a message, and gives it later in another place, is found out", async () => {
+  await using server = await startTestServer();
+  const { url, database } = server;
+  await using alice = await TestUser.open({ url });
+  await using bob = await TestUser.open({ url });
+  await alice.to(bob).send("1");
+  await bob.untilReceived(1);
+  await bob.client.stop();
+  const { id, conversationId } = await alice.to(bob).send("2");
+  await runSql(
+    database.url,
+    `create table hidden as select * from messages where id = '${id}';
+     delete from messages where id = '${id}';
+     update conversations set last_seq = last_seq - 1 where id = '${conversationId}'`,
+  );
+  await alice.to(bob).send("3");
+
+  const told = sequencesOf(bob);
+  const sender = { senderUserId: alice.userId, senderDeviceId: alice.me.deviceId };
+  await bob.start();
+  await bob.untilReceived(2);
+  expect(bob.texts).toEqual(["1", "3"]);
+  await bob.until("the gap", () => told.length > 0);
+  expect(told).toEqual([{ type: "withheld", conversationId, ...sender, missing: 1 }]);
+  expect(await bob.to(alice).withheld()).toEqual([{ ...sender, missing: 1 }]);
+
+  await bob.client.stop();
+  await runSql(
+    database.url,
+    `update conversations set last_seq = last_seq + 1 where id = '${conversationId}';
+     update hidden set seq = (select last_seq from conversations where id = '${conversationId}');
+     insert into messages select * from hidden`,
+  );
+  await bob.start();
+  await bob.untilReceived(3);
+  await bob.until("the order", () => told.length > 2);
+  expect(told.slice(1)).toEqual([
+    { type: "reordered", conversationId, ...sender, messageId: id },
+    { type: "withheld", conversationId, ...sender, missing: 0 },
+  ]);
+  expect(await bob.to(alice).withheld()).toEqual([]);
+});
+
+test("a message that the server refused is not missed by anybody", async () => {
+  await using server = await startTestServer();
+  await using alice = await TestUser.open(server);
+  await using bob = await TestUser.open(server);
+  const told = sequencesOf(bob);
+  await alice.to(bob).send("1");
+  await bob.client.contacts.block(alice.userId);
+  const clientMessageId = crypto.randomUUID();
+  await expect(alice.to(bob).send("refused", { clientMessageId })).rejects.toMatchObject({
+    code: "YOU_ARE_BLOCKED",
+  });
+  await bob.client.contacts.unblock(alice.userId);
+  await alice.to(bob).send("2");
+  await alice.to(bob).retry(clientMessageId);
+  await bob.untilReceived(3);
+  expect(bob.texts).toEqual(["1", "2", "refused"]);
+  expect(await bob.to(alice).withheld()).toEqual([]);
+  expect(told).toEqual([]);
+});
+
+test("what a member was away for, a moderator has deleted or a device has not lived to see is not missed", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  await using bob = await TestUser.open({ url });
+  await using carol = await TestUser.open({ url });
+  const told = [bob, carol].map(sequencesOf);
+  const group = await alice.client.groups.create("Lighthouse", {
+    memberUserIds: [bob.userId, carol.userId],
+  });
+  const of = (user: TestUser) => user.client.groups.get(group.groupId ?? "");
+  await of(alice).send("1");
+  await Promise.all([bob.untilReceived(1), carol.untilReceived(1)]);
+  await of(alice).removeMember(bob.userId);
+  await of(alice).send("without Bob");
+  await carol.untilReceived(2);
+  await carol.client.stop();
+  const { clientMessageId } = await of(alice).send("deleted");
+  await of(alice).deleteMessage({ senderUserId: alice.userId, clientMessageId });
+  await of(alice).addMembers([bob.userId]);
+  await of(alice).send("3");
+  await bob.untilReceived(2);
+  await carol.start();
+  await carol.untilReceived(3);
+  expect([bob.texts, carol.texts]).toEqual([
+    ["1", "3"],
+    ["1", "without Bob", "3"],
+  ]);
+
+  await using phone = await TestUser.open({ url, phone: bob.phone });
+  told.push(sequencesOf(phone));
+  await of(alice).send("4");
+  await phone.untilReceived(1);
+  await bob.client.devices.remove(phone.me.deviceId);
+  await phone.until("the end", () => phone.client.status.state === "device_removed");
+  await of(alice).send("without the phone");
+  await phone.signIn();
+  await phone.getApproved();
+  await phone.start();
+  await of(alice).send("6");
+  await phone.until("the last one", () => phone.texts.at(-1) === "6");
+  for (const user of [bob, carol, phone]) expect(await of(user).withheld()).toEqual([]);
+  expect(told).toEqual([[], [], []]);
+});
