@@ -9,6 +9,7 @@ import type { Outgoing } from "./modules/outgoing/outgoing.service.ts";
 import type { OtpSender } from "./modules/accounts/otp-sender.ts";
 import type { BlobStores } from "./modules/blobs/blob-store.ts";
 import type { PresenceStore } from "./modules/presence/presence-store.ts";
+import type { SendLane } from "./modules/messages/send-lane.ts";
 import type { Hub } from "./modules/sync/hub.ts";
 import type { Rosters } from "./modules/sync/rosters.ts";
 import type { Limits } from "./pipeline/limits.ts";
@@ -27,6 +28,7 @@ export interface App {
   limits: Limits;
   otpSender: OtpSender;
   outgoing: Outgoing;
+  sendLane: SendLane;
   metrics: Metrics;
   log: Log;
   /** The present time. */

@@ -19,10 +19,13 @@ import { startOutgoing } from "./modules/outgoing/outgoing.service.ts";
 import { createLocalPresence, createRedisPresence } from "./modules/presence/presence-store.ts";
 import { trackPresence } from "./modules/presence/presence.service.ts";
 import { listRoster } from "./modules/conversations/conversations.service.ts";
+import { SendLane } from "./modules/messages/send-lane.ts";
+import { laneSettings } from "./modules/messages/send-batch.queries.ts";
 import { Hub } from "./modules/sync/hub.ts";
 import { startReconciler } from "./modules/sync/reconciler.ts";
 import { Rosters } from "./modules/sync/rosters.ts";
 import { createLimits } from "./pipeline/limits.ts";
+import { announce } from "./pipeline/transact.ts";
 import { PortTakenError } from "./port-taken-error.ts";
 import { createHttpServer, type HttpServer } from "./transport/http-server.ts";
 
@@ -49,12 +52,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { config, log } = options;
   await using cleanup = new AsyncDisposableStack();
 
+  const onError = (error: Error): void => log.warn({ err: error }, "a database connection broke");
   const database = cleanup.use(
-    openDatabase({
-      url: config.DB_URL,
-      maxConnections: config.DB_POOL_SIZE,
-      onError: (error) => log.warn({ err: error }, "a database connection broke"),
-    }),
+    openDatabase({ url: config.DB_URL, maxConnections: config.DB_POOL_SIZE, onError }),
+  );
+  const sendDatabase = cleanup.use(
+    openDatabase({ url: config.DB_URL, maxConnections: 1, settings: laneSettings, onError }),
   );
   await migrate(database.db);
   // A single process neither needs Redis nor waits for its client to load.
@@ -83,6 +86,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     limits: createLimits(config, redis),
     otpSender: createOtpSender(config),
     outgoing,
+    sendLane: new SendLane({
+      db: sendDatabase.db,
+      now,
+      outgoing,
+      announce: (wakes, events) => announce(app, wakes, events),
+    }),
     metrics: createMetrics(),
     log,
     now,

@@ -1,3 +1,4 @@
+import type { App } from "../app.ts";
 import type { Wake } from "../bus/bus.ts";
 import type { Tx } from "../db/db.ts";
 import { AppError } from "../errors.ts";
@@ -30,12 +31,17 @@ export async function transact<T extends object>(
     events = await call.app.outgoing.store(tx, wakes);
     return answer;
   });
-  for (const wake of wakes) {
-    if (wake.kind === "entry" && wake.entry.body.type === "message.created") call.app.metrics.messages.inc();
-    call.app.bus.publish(wake);
-  }
-  call.app.outgoing.publish(events);
+  announce(call.app, wakes, events);
   return result;
+}
+
+/** Tells of what was committed. */
+export function announce(app: App, wakes: readonly Wake[], events: readonly OutgoingEvent[]): void {
+  for (const wake of wakes) {
+    if (wake.kind === "entry" && wake.entry.body.type === "message.created") app.metrics.messages.inc();
+    app.bus.publish(wake);
+  }
+  app.outgoing.publish(events);
 }
 
 async function runOnce<T extends object>(

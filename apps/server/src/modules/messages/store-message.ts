@@ -8,13 +8,15 @@ import {
   type Recipient,
   type UserId,
 } from "@sotto/schema";
-import { brokenUniqueConstraint, type Tx } from "../../db/db.ts";
+import type { Wake } from "../../bus/bus.ts";
+import { brokenUniqueConstraint, type Db, type Tx } from "../../db/db.ts";
 import { AppError } from "../../errors.ts";
 import type { Call } from "../../pipeline/call.ts";
 import { transact, type Wakes } from "../../pipeline/transact.ts";
 import { findListVersions } from "../device-lists/device-lists.service.ts";
 import { listDevicesOfUsers } from "../devices/devices.service.ts";
 import { conversationLog, viewNewMessage, type Audience, type StoredMessage } from "../logs/entries.ts";
+import type { BatchedRow } from "./send-batch.queries.ts";
 import { findByDedupeKey, findSenderDevice, insertMessage } from "./messages.queries.ts";
 import { requireCurrentDevices, requireMatchingHeader } from "./recipients.ts";
 
@@ -42,6 +44,10 @@ export interface Target {
 export interface Finder {
   /** null: a group. */
   recipientUserId: UserId | null;
+  /** null: a pair. */
+  groupId: ConversationId | null;
+  /** The target as it stands; undefined where there is none yet, or may not be sent to. */
+  peek: () => Promise<Target | undefined>;
   find: (tx: Tx) => Promise<Target>;
   findConversation: () => Promise<ConversationId | undefined>;
 }
@@ -53,13 +59,56 @@ export interface Finder {
 export async function storeMessage(call: Call, outgoing: Outgoing, finder: Finder): Promise<Message> {
   if (Buffer.byteLength(outgoing.ciphertext) > maxCiphertextBytes) throw new AppError("PAYLOAD_TOO_LARGE");
   try {
-    return await transact(call, (tx, wakes) => store(call, tx, { outgoing, wakes, finder }));
+    const shared = call.idempotency ? undefined : await storeInLane(call, outgoing, finder);
+    return shared ?? (await transact(call, (tx, wakes) => store(call, tx, { outgoing, wakes, finder })));
   } catch (error) {
     const first = mayBeRepeat(error) ? await findFirst(call, outgoing, finder) : undefined;
     // An `Idempotency-Key` that came with it stands for this answer from now on.
     if (first) return transact(call, async () => first);
     throw error;
   }
+}
+
+/** In a commit that other sends share; undefined when it was not stored there, whatever the reason. */
+async function storeInLane(call: Call, outgoing: Outgoing, finder: Finder): Promise<Message | undefined> {
+  const { app, caller } = call;
+  const { recipientUserId, groupId } = finder;
+  const target = outgoing.recipients ? await finder.peek() : undefined;
+  if (outgoing.recipients && !target) return undefined;
+  const wraps = target ? await checkRecipients(call, app.db, { outgoing, target }) : null;
+  const message = {
+    id: app.newId<MessageId>(),
+    senderUserId: caller.userId,
+    senderDeviceId: outgoing.senderDeviceId,
+    ciphertext: outgoing.ciphertext,
+    wraps,
+  };
+  const complete = ({ conversationId, sentAt }: BatchedRow): StoredMessage => ({
+    ...message,
+    conversationId,
+    recipientUserId,
+    sentAt: sentAt.toISOString(),
+  });
+  const row = await app.sendLane.store({
+    ...message,
+    sessionId: caller.sessionId,
+    recipientUserId,
+    groupId,
+    dedupeKey: hashDedupeKey(caller.userId, outgoing),
+    rosterVersion: target?.rosterVersion ?? null,
+    describe: (stored) => {
+      const { conversationId, rosterSeq } = stored;
+      const audience = recipientUserId ? [caller.userId, recipientUserId] : { conversationId, rosterSeq };
+      return wakeOf(complete(stored), stored.seq, audience);
+    },
+  });
+  return row && viewNewMessage(complete(row), caller);
+}
+
+function wakeOf(message: StoredMessage, seq: number, audience: Audience): Wake {
+  const log = conversationLog(message.conversationId);
+  const entry = { log, seq, at: message.sentAt, body: { type: "message.created" as const, message } };
+  return { kind: "entry", audience, entry };
 }
 
 async function store(
@@ -91,16 +140,7 @@ async function store(
     if (!stored) continue;
     const sentAt = stored.sentAt.toISOString();
     const complete: StoredMessage = { ...message, recipientUserId: finder.recipientUserId, sentAt };
-    send.wakes.push({
-      kind: "entry",
-      audience: target.audience,
-      entry: {
-        log: conversationLog(target.conversationId),
-        seq: stored.seq,
-        at: sentAt,
-        body: { type: "message.created", message: complete },
-      },
-    });
+    send.wakes.push(wakeOf(complete, stored.seq, target.audience));
     return viewNewMessage(complete, caller);
   }
   throw new AppError("UNAVAILABLE");
@@ -116,13 +156,13 @@ async function requireSenderDevice(call: Call, tx: Tx, outgoing: Outgoing): Prom
 
 async function checkRecipients(
   call: Call,
-  tx: Tx,
+  db: Db | Tx,
   { outgoing, target }: { outgoing: Outgoing; target: Target },
 ): Promise<Record<string, string> | null> {
   if (!outgoing.recipients) return null;
-  const devices = await listDevicesOfUsers(tx, await target.listUsers());
+  const devices = await listDevicesOfUsers(db, await target.listUsers());
   const byList = outgoing.recipients.filter(({ listVersion }) => listVersion !== undefined);
-  const listVersions = await findListVersions(tx, [...new Set(byList.map(({ userId }) => userId))]);
+  const listVersions = await findListVersions(db, [...new Set(byList.map(({ userId }) => userId))]);
   const sealed = {
     listVersions,
     conversationId: target.conversationId,

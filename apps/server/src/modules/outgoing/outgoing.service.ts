@@ -16,8 +16,12 @@ import { createNotify } from "./notify.ts";
 
 /** What leaves the server about a transaction. */
 export interface Outgoing extends AsyncDisposable {
+  /** Nothing is stored: `derive` after the commit does as well as `store` before it. */
+  isTransient: boolean;
   /** In the transaction: stores what must not be lost. Gives what is to be told after the commit. */
   store(tx: Tx, wakes: readonly Wake[]): Promise<OutgoingEvent[]>;
+  /** What is to be told of the wakes of a commit. */
+  derive(db: Db, wakes: readonly Wake[]): Promise<OutgoingEvent[]>;
   /** After the commit. */
   publish(events: readonly OutgoingEvent[]): void;
 }
@@ -37,10 +41,16 @@ export interface OutgoingParts {
 export async function startOutgoing(parts: OutgoingParts): Promise<Outgoing> {
   const { config, log, rosters } = parts;
   const notify = createNotify(config, parts);
-  const derive = (tx: Tx, wakes: readonly Wake[]) => deriveCounted(tx, wakes, rosters);
+  const derive = (db: Db | Tx, wakes: readonly Wake[]) => deriveCounted(db, wakes, rosters);
   const hasPush = config.PUSH_PROVIDER !== "none";
   if (!config.WEBHOOK_ENABLED && !hasPush) {
-    return { store: derive, publish: notify, [Symbol.asyncDispose]: async () => {} };
+    return {
+      isTransient: true,
+      store: derive,
+      derive,
+      publish: notify,
+      [Symbol.asyncDispose]: async () => {},
+    };
   }
   await using cleanup = new AsyncDisposableStack();
   const post = cleanup.use(createPost(config));
@@ -56,6 +66,8 @@ export async function startOutgoing(parts: OutgoingParts): Promise<Outgoing> {
     : undefined;
   const owned = cleanup.move();
   return {
+    isTransient: false,
+    derive,
     store: async (tx, wakes) => {
       const events = await derive(tx, wakes);
       if (events.length > 0) await webhooks?.store(tx, events);
@@ -71,7 +83,11 @@ export async function startOutgoing(parts: OutgoingParts): Promise<Outgoing> {
 }
 
 /** Groups that nobody was told of since this process started, or since their members changed, are counted first. */
-async function deriveCounted(tx: Tx, wakes: readonly Wake[], rosters: Rosters): Promise<OutgoingEvent[]> {
+async function deriveCounted(
+  db: Db | Tx,
+  wakes: readonly Wake[],
+  rosters: Rosters,
+): Promise<OutgoingEvent[]> {
   const counts = new Map<string, number>();
   for (const wake of wakes) {
     if (wake.kind !== "entry" || wake.entry.body.type !== "message.created") continue;
@@ -80,7 +96,7 @@ async function deriveCounted(tx: Tx, wakes: readonly Wake[], rosters: Rosters): 
     const { conversationId, rosterSeq } = audience;
     counts.set(
       conversationId,
-      rosters.countKnown(audience) ?? (await countRoster(tx, conversationId, rosterSeq)),
+      rosters.countKnown(audience) ?? (await countRoster(db, conversationId, rosterSeq)),
     );
   }
   return deriveEvents(wakes, ({ conversationId }) => counts.get(conversationId) ?? 0);
