@@ -17,6 +17,11 @@ export function createMetrics() {
       registers,
     }),
     messages: new Counter({ name: "sotto_messages_stored_total", help: "Messages stored", registers }),
+    sendCommits: new Counter({
+      name: "sotto_send_commits_total",
+      help: "Commits that sends shared",
+      registers,
+    }),
     delivered: new Counter({
       name: "sotto_entries_delivered_total",
       help: "Log entries handed to sockets, live or read from the database",

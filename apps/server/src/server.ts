@@ -90,7 +90,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       db: sendDatabase.db,
       now,
       outgoing,
-      announce: (wakes, events) => announce(app, wakes, events),
+      announce: (wakes, events) => {
+        app.metrics.sendCommits.inc();
+        announce(app, wakes, events);
+      },
     }),
     metrics: createMetrics(),
     log,

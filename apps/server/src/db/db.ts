@@ -45,11 +45,13 @@ export function openDatabase(options: DatabaseOptions): Database {
     application_name: "sotto",
   });
   pool.on("error", options.onError ?? (() => {}));
-  // Not as startup parameters, which PgBouncer refuses. A connection that breaks meanwhile is found by its first query.
+  // Not as startup parameters, which PgBouncer refuses.
   const settings = Object.entries(options.settings ?? {}).map(([name, value]) => `set ${name} = ${value}`);
-  if (settings.length > 0) {
-    pool.on("connect", (client) => void client.query(settings.join("; ")).catch(() => {}));
-  }
+  pool.on("connect", (client) => {
+    // One that breaks while it is lent, between two statements, is found by the next; unheard it would end the process.
+    client.on("error", () => {});
+    if (settings.length > 0) client.query(settings.join("; ")).catch(() => {});
+  });
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: namingPool(pool) }) });
   return { db, [Symbol.asyncDispose]: () => db.destroy() };
 }
