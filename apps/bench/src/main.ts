@@ -21,7 +21,9 @@ async function main(): Promise<void> {
 
 async function measure(options: Options): Promise<Report> {
   const { rounds, durationMs, isQuick, only } = options;
-  await using bench = await Bench.open(options);
+  const opening = Bench.open(options);
+  stopInOrder(opening);
+  await using bench = await opening;
   const report: Report = {
     machine: describeMachine(),
     postgres: bench.postgres.version,
@@ -40,6 +42,18 @@ async function measure(options: Options): Promise<Report> {
     }
   }
   return report;
+}
+
+/** PostgreSQL runs in a process group of its own, and would stay behind. */
+function stopInOrder(opening: Promise<Bench>): void {
+  const stop = async (): Promise<void> => {
+    try {
+      await (await opening)[Symbol.asyncDispose]();
+    } finally {
+      process.exit(130);
+    }
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => void stop());
 }
 
 main().catch((error: unknown) => {

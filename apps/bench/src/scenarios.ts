@@ -6,6 +6,7 @@ import { deliver } from "./scenarios/deliver.ts";
 import { fanOut } from "./scenarios/fan-out.ts";
 import { idle } from "./scenarios/idle.ts";
 import { reads } from "./scenarios/reads.ts";
+import { sdk } from "./scenarios/sdk.ts";
 import { send } from "./scenarios/send.ts";
 import { soak } from "./scenarios/soak.ts";
 import { storm } from "./scenarios/storm.ts";
@@ -21,5 +22,6 @@ export const scenarios: readonly Scenario[] = [
   catchUp,
   bytes,
   coldStart,
+  sdk,
   soak,
 ];

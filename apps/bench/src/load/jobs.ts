@@ -2,6 +2,7 @@ import { catchUp } from "./catch-up.ts";
 import { deliver } from "./deliver.ts";
 import { fanOut } from "./fan-out.ts";
 import { read } from "./read.ts";
+import { sdkPlain, sdkSealed } from "./sdk.ts";
 import { send } from "./send.ts";
 import { soakReaders, soakReport, soakSend } from "./soak.ts";
 import { closeSockets, openSockets } from "./sockets.ts";
@@ -14,6 +15,8 @@ export const jobs = {
   fanOut,
   openSockets,
   read,
+  sdkPlain,
+  sdkSealed,
   send,
   soakReaders,
   soakReport,

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Bench, Running } from "../bench.ts";
 import type { Load } from "../load/load.ts";
-import { runSql } from "../people.ts";
+import { groupIdOf, runSql } from "../people.ts";
 import { Violation, type Row, type Scenario } from "../scenario.ts";
 import { summarize } from "../statistics.ts";
 
@@ -64,6 +64,7 @@ async function soakOnce(bench: Bench, round: Round): Promise<Row[]> {
   const answered = statuses[200] ?? 0;
   const expected = groupSize === undefined ? answered : answered * (persons.length - stalled);
   const report = await readers.run("soakReport", { expected, waitMs: 20_000 });
+  const missed = await resumeStalled(round);
   const stored = (await countMessages(server.databaseUrl)) - storedBefore;
   bench.say(
     `${what}: ${JSON.stringify({ statuses, stored, heapsMib: heaps.map((heap) => Math.round(heap / 2 ** 20)) })}`,
@@ -74,6 +75,7 @@ async function soakOnce(bench: Bench, round: Round): Promise<Row[]> {
       .map((status) => `answers ${status}`),
     ...(stored === answered ? [] : [`${answered} were answered, ${stored} are stored`]),
     ...report.problems,
+    ...(missed === undefined || missed === answered ? [] : [`a stalled reader got ${missed} of ${answered}`]),
     ...(sum(report.counts) === expected ? [] : [`${sum(report.counts)} of ${expected} deliveries came`]),
     ...(isFlat(heaps) || bench.options.isQuick ? [] : [`the heap grew: ${heaps.join(", ")} bytes`]),
   ];
@@ -90,6 +92,21 @@ async function soakOnce(bench: Bench, round: Round): Promise<Row[]> {
       ? [{ figure: `of ${stalled} stalled, closed as too slow`, unit: "", value: summarize([closed]) }]
       : []),
   ];
+}
+
+/** One of the stalled comes back, and gets all that was sent; undefined where none was stalled. */
+async function resumeStalled({
+  server,
+  load,
+  persons,
+  stalled,
+  groupSize,
+}: Round): Promise<number | undefined> {
+  const person = persons.at(-1);
+  if (stalled === 0 || person === undefined || groupSize === undefined) return undefined;
+  const input = { target: server.target, person, log: groupIdOf(groupSize), ackEvery: 1_000 };
+  // The entry of the group's making is no message.
+  return (await load.run("catchUp", input)).entries - 1;
 }
 
 const sum = (numbers: number[]): number => numbers.reduce((total, n) => total + n, 0);
