@@ -47,6 +47,11 @@ async function newRepertoire(sender: Member): Promise<Record<string, () => [stri
     "under a label that names no device": () => toUser(friend.id, { sender_device_id: "label" }),
     "sealed for an older list": () => toUser(friend.id, { recipients: wraps }),
     "from another session's device": () => toUser(friend.id, { sender_device_id: "tablet" }),
+    "sealed under a label": () =>
+      toUser(friend.id, {
+        sender_device_id: "label",
+        recipients: [...wraps, own, { ...own, device_id: "phone" }],
+      }),
     "to who blocked": () => toUser(blocker.id),
     "to a group that was left": () => toGroup(left),
     "to an archived group": () => toGroup(archived),
