@@ -38,11 +38,10 @@ export interface BatchedRow {
  * - Numbers follow the order of the batch. Times never go back within a conversation.
  *
  * The look-ups are scalar subqueries because these are run row by row: an `exists` may become a
- * hash of the whole table.
+ * hash of the whole table. Where a table has several indexes, the first key from the wanted one on is
+ * asked for, in an order that only the right index has: while a table is empty all of them look alike.
  */
-const insertBatch = prepare<BatchedRow>(
-  "insert_batch",
-  `
+export const batchText = `
   with sent as materialized (
     select * from unnest(
       $1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::integer[]
@@ -64,14 +63,18 @@ const insertBatch = prepare<BatchedRow>(
       limit 1
     ) c
     where case
-        when (select true from session_devices d where d.session_id = s.session and d.device_id = s.device limit 1) then true
+        when s.device = (
+          select d.device_id from session_devices d
+          where d.session_id = s.session and d.device_id >= s.device order by d.device_id limit 1
+        ) then true
         when s.wraps is not null then false
         else (select true from devices d where d.user_id = s.sender and d.device_id = s.device limit 1) is null
       end
       and (s.roster_version is null or s.roster_version = c.roster_version)
-      and (
-        select true from messages m where m.conversation_id = c.id and m.dedupe_key = s.dedupe_key limit 1
-      ) is null
+      and (s.dedupe_key is null or s.dedupe_key is distinct from (
+        select m.dedupe_key from messages m
+        where m.conversation_id = c.id and m.dedupe_key >= s.dedupe_key order by m.dedupe_key limit 1
+      ))
   ), counted as materialized (
     select conversation_id, count(*) as messages, min(roster_seq) as roster_seq, min(found_version) as roster_version
     from placed group by conversation_id order by conversation_id
@@ -94,8 +97,9 @@ const insertBatch = prepare<BatchedRow>(
     select conversation_id, seq, id, sender, device, dedupe_key, sent_at, ciphertext, wraps::jsonb from numbered
   )
   select id, conversation_id as "conversationId", seq, sent_at as "sentAt", roster_seq as "rosterSeq"
-  from numbered order by place`,
-);
+  from numbered order by place`;
+
+const insertBatch = prepare<BatchedRow>("insert_batch", batchText);
 
 /**
  * How the connection is set on which `insertSends` runs. A row that somebody holds for longer than
@@ -106,6 +110,8 @@ export const laneSettings = {
   enable_seqscan: "off",
   enable_hashjoin: "off",
   enable_mergejoin: "off",
+  enable_sort: "off",
+  enable_incremental_sort: "off",
   plan_cache_mode: "force_generic_plan",
 };
 
