@@ -23,7 +23,7 @@ export async function deliver({ target, pace, durationMs }: DeliverInput): Promi
       WsReader.open({ url: target.url, path: `/ws?token=${tokenFor(target, 2 * n + 1)}`, onText }),
     ),
   );
-  const senders = await Promise.all(indices.map((n) => openSender(target, "rest", 2 * n)));
+  const senders = await Promise.all(indices.map(() => openSender(target, "rest")));
   let last = 0;
   const sendOne = async (n: number): Promise<void> => {
     const message = ++last;

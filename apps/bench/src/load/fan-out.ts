@@ -50,7 +50,7 @@ export async function fanOut(input: FanOutInput): Promise<FanOutResult> {
   } else {
     await Promise.all(
       Array.from({ length: inFlight }, async () => {
-        using sender = await openSender(target, "rest", 0);
+        using sender = await openSender(target, "rest");
         while (!isOver()) {
           const status = await sender.send(0, { group: groupIdOf(groupSize) }, ciphertextOf(0));
           if (status !== 200) throw new Error(`A send was answered ${status}`);

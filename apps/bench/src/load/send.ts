@@ -27,15 +27,12 @@ export async function send(input: SendInput): Promise<SendResult> {
   const { target, door, inFlight, pairs, groupSize, durationMs } = input;
   const samples: number[] = [];
   let failures = 0;
-  const senders = await Promise.all(
-    Array.from({ length: inFlight }, (_, client) => openSender(target, door, 2 * client)),
-  );
+  const senders = await Promise.all(Array.from({ length: inFlight }, () => openSender(target, door)));
   const startedAt = performance.now();
   await Promise.all(
     senders.map(async (sender, client) => {
       for (let round = 0; performance.now() - startedAt < durationMs; round++) {
-        // A tRPC socket is one person's.
-        const pair = door === "trpc-ws" ? client : (client + round * inFlight) % pairs;
+        const pair = (client + round * inFlight) % pairs;
         const from = groupSize === undefined ? 2 * pair : client % groupSize;
         const to = groupSize === undefined ? { person: 2 * pair + 1 } : { group: groupIdOf(groupSize) };
         const sentAt = performance.now();

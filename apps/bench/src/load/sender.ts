@@ -10,8 +10,8 @@ export interface Sender extends Disposable {
   send(person: number, to: Destination, ciphertext: string): Promise<number>;
 }
 
-export async function openSender(target: Target, door: Door, person: number): Promise<Sender> {
-  if (door === "trpc-ws") return openSocketSender(target, person);
+export async function openSender(target: Target, door: Door): Promise<Sender> {
+  if (door === "trpc-ws") return openSocketsSender(target);
   const connection = await HttpConnection.open(target.url);
   const tokens = new Map<number, string>();
   return {
@@ -21,6 +21,21 @@ export async function openSender(target: Target, door: Door, person: number): Pr
       return (await connection.request(sendRequest(door, token, { to, ciphertext }))).status;
     },
     [Symbol.dispose]: () => connection[Symbol.dispose](),
+  };
+}
+
+/** A socket is one person's, and may bring 200 frames a second: each that is sent as gets one. */
+function openSocketsSender(target: Target): Sender {
+  const sockets = new Map<number, Promise<Sender>>();
+  return {
+    send: async (from, to, ciphertext) => {
+      const socket = sockets.get(from) ?? openSocketSender(target, from);
+      sockets.set(from, socket);
+      return (await socket).send(from, to, ciphertext);
+    },
+    [Symbol.dispose]: () => {
+      for (const socket of sockets.values()) void socket.then((open) => open[Symbol.dispose]());
+    },
   };
 }
 

@@ -20,7 +20,7 @@ export async function soakSend(input: SendInput): Promise<Record<number, number>
   const startedAt = performance.now();
   await Promise.all(
     Array.from({ length: senders }, async (_, n) => {
-      using sender = await openSender(target, "rest", 0);
+      using sender = await openSender(target, "rest");
       const person = groupSize === undefined ? 2 * n : n;
       const to = groupSize === undefined ? { person: person + 1 } : { group: groupIdOf(groupSize) };
       for (let k = 0; performance.now() - startedAt < durationMs; k++) {
