@@ -86,6 +86,8 @@ export async function ensureConversation(
   session: Session,
   { entry, signal }: { entry: SyncEntry; signal: AbortSignal },
 ): Promise<StoredConversation | undefined> {
+  // What the account log tells of a conversation, as receipts, is no entry of it.
+  if (entry.log === (session.me.userId as string)) return undefined;
   const id = entry.log as string as ConversationId;
   return (await conversationRecord.get(session.store, id)) ?? identifyConversation(session, entry, signal);
 }
