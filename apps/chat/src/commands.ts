@@ -1,3 +1,4 @@
+import type { Conversation, Message } from "@sotto/sdk";
 import type { Chat } from "./chat.ts";
 import { readBackup, saveFile, sendFile, writeWhole } from "./files.ts";
 
@@ -18,6 +19,23 @@ function requireText(text: string, usage: string): string {
   return text;
 }
 
+/** A command that does something to a message with what is typed behind the message's number. */
+function onMessage(
+  usage: string,
+  says: string,
+  act: (conversation: Conversation, message: Message, text: string) => Promise<unknown>,
+): Command {
+  return {
+    usage,
+    says,
+    async run(chat, rest) {
+      const [label, text] = splitWord(rest);
+      const message = await chat.message(label);
+      chat.run(() => act(chat.conversation, message, requireText(text, usage)));
+    },
+  };
+}
+
 /** Ends the chat; not an error. */
 export class Quit extends Error {}
 
@@ -28,33 +46,15 @@ const commands: Record<string, Command> = {
     says: "opens by phone number, by number of the list, or by a group's name",
     run: (chat, rest) => chat.open(requireText(rest, "/open NUMBER")),
   },
-  reply: {
-    usage: "/reply #N TEXT",
-    says: "answers a message",
-    async run(chat, rest) {
-      const [label, text] = splitWord(rest);
-      const message = await chat.message(label);
-      chat.run(() => chat.conversation.reply(message, requireText(text, "/reply #N TEXT")));
-    },
-  },
-  react: {
-    usage: "/react #N EMOJI",
-    says: "puts an emoji on a message",
-    async run(chat, rest) {
-      const [label, emoji] = splitWord(rest);
-      const message = await chat.message(label);
-      chat.run(() => chat.conversation.react(message, requireText(emoji, "/react #N EMOJI")));
-    },
-  },
-  edit: {
-    usage: "/edit #N TEXT",
-    says: "changes a message of yours",
-    async run(chat, rest) {
-      const [label, text] = splitWord(rest);
-      const message = await chat.message(label);
-      chat.run(() => chat.conversation.edit(message, requireText(text, "/edit #N TEXT")));
-    },
-  },
+  reply: onMessage("/reply #N TEXT", "answers a message", (conversation, message, text) =>
+    conversation.reply(message, text),
+  ),
+  react: onMessage("/react #N EMOJI", "puts an emoji on a message", (conversation, message, text) =>
+    conversation.react(message, text),
+  ),
+  edit: onMessage("/edit #N TEXT", "changes a message of yours", (conversation, message, text) =>
+    conversation.edit(message, text),
+  ),
   delete: {
     usage: "/delete #N",
     says: "deletes a message of yours for everyone",

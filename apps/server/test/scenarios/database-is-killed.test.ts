@@ -8,8 +8,7 @@ import { newPair } from "../contract/people.ts";
 import { sendTo } from "../rest-client.ts";
 import { runSql } from "../sql.ts";
 import { startTestServer } from "../test-server.ts";
-
-const writers = 16;
+import { Writers } from "../writers.ts";
 
 test("nothing that was answered is lost when PostgreSQL is killed amid batches, and nothing is stored twice by the retry", async () => {
   const dataDir = path.join(await mkdtemp(path.join(tmpdir(), "sotto-killed-")), "data");
@@ -17,30 +16,19 @@ test("nothing that was answered is lost when PostgreSQL is killed amid batches, 
   const database = { url: postgres.url, [Symbol.asyncDispose]: async () => {} };
   await using server = await startTestServer({ database });
   const [alice, bob] = await newPair(server.url);
-  const answered = new Map<string, string>();
-  const unanswered: string[] = [];
-  const send = async (clientMessageId: string): Promise<void> => {
-    const message = { to: bob.id, ciphertext: `text of ${clientMessageId}`, clientMessageId };
-    answered.set(clientMessageId, String((await sendTo(server.url, alice, message))["id"]));
-  };
-  let isKilled = false;
-  const write = async (writer: number): Promise<void> => {
-    for (let i = 0; !isKilled; i++) {
-      const clientMessageId = `${writer}-${i}`;
-      await send(clientMessageId).catch(() => unanswered.push(clientMessageId));
-    }
-  };
-  const writing = Promise.all(Array.from({ length: writers }, (_, writer) => write(writer)));
+  const writers = new Writers(16, (clientMessageId) =>
+    sendTo(server.url, alice, { to: bob.id, ciphertext: `text of ${clientMessageId}`, clientMessageId }),
+  );
+  const { answered, unanswered } = writers;
   await expect.poll(() => answered.size, { timeout: 20_000 }).toBeGreaterThan(300);
   const real = await readFile(path.join(dataDir, "postmaster.pid"), "utf8");
   process.kill(Number(real.split("\n")[0]), "SIGKILL");
-  await expect.poll(() => unanswered.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(writers);
-  isKilled = true;
-  await writing;
+  await expect.poll(() => unanswered.length, { timeout: 10_000 }).toBeGreaterThanOrEqual(16);
+  await writers.stop();
 
   for (const clientMessageId of unanswered) {
     await expect
-      .poll(() => send(clientMessageId).then(() => "sent", String), { timeout: 20_000 })
+      .poll(() => writers.send(clientMessageId).then(() => "sent", String), { timeout: 20_000 })
       .toBe("sent");
   }
   const rows = await runSql(postgres.url, "select id, seq from messages order by seq");

@@ -2,8 +2,7 @@ import { expect, test } from "vitest";
 import { createTestDatabase } from "../database.ts";
 import { rest, sendTo, signInWithDevice } from "../rest-client.ts";
 import { launchServer } from "../server-process.ts";
-
-const writers = 8;
+import { Writers } from "../writers.ts";
 
 test("nothing that was answered is lost when the server is killed, and nothing is stored twice by the retry", async () => {
   await using database = await createTestDatabase();
@@ -12,28 +11,16 @@ test("nothing that was answered is lost when the server is killed, and nothing i
   try {
     const alice = await signInWithDevice(url, "a");
     const bob = await signInWithDevice(url, "b");
-    const answered = new Map<string, string>();
-    const unanswered: string[] = [];
-    const send = async (clientMessageId: string): Promise<void> => {
+    const writers = new Writers(8, (clientMessageId) => {
       const message = { to: bob.id, ciphertext: `text of ${clientMessageId}`, clientMessageId };
-      const stored = await sendTo(url, { token: alice.token, deviceId: "a" }, message);
-      answered.set(clientMessageId, String(stored["id"]));
-    };
-    let isKilled = false;
-    const write = async (writer: number): Promise<void> => {
-      for (let i = 0; !isKilled; i++) {
-        const clientMessageId = `${writer}-${i}`;
-        await send(clientMessageId).catch(() => unanswered.push(clientMessageId));
-      }
-    };
-    const writing = Promise.all(Array.from({ length: writers }, (_, writer) => write(writer)));
+      return sendTo(url, { token: alice.token, deviceId: "a" }, message);
+    });
+    const { answered, unanswered } = writers;
     while (answered.size < 100) await new Promise((resolve) => setImmediate(resolve));
-    const killing = server.kill();
-    isKilled = true;
-    await Promise.all([killing, writing]);
+    await Promise.all([server.kill(), writers.stop()]);
 
     server = await launchServer({ port, databaseUrl: database.url });
-    for (const clientMessageId of unanswered) await send(clientMessageId);
+    for (const clientMessageId of unanswered) await writers.send(clientMessageId);
     const ids: string[] = [];
     for (;;) {
       const page = await rest(url, "GET /messages/inbox?ack_delivered=true", { token: bob.token });
