@@ -1,5 +1,5 @@
-import chromium from "@sparticuz/chromium";
 import { chromium as playwright, type Browser } from "playwright-core";
+import { unpackedChromium } from "./unpacked-chromium.ts";
 
 /** One process, since a sandbox of its own needs rights that containers do not give; no name but loopback resolves. */
 const args = [
@@ -15,5 +15,5 @@ const args = [
 /** A real Chromium: the package's own on Linux, elsewhere the Chrome that is installed. */
 export async function openBrowser(): Promise<Browser> {
   if (process.platform !== "linux") return playwright.launch({ channel: "chrome" });
-  return playwright.launch({ executablePath: await chromium.executablePath(), args });
+  return playwright.launch({ executablePath: await unpackedChromium(), args });
 }
