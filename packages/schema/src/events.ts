@@ -63,6 +63,8 @@ const accountEvents = [
   z.object({ type: z.literal("device_list.signed"), version: z.int().check(z.minimum(1)) }),
   /** The number signed in once more; `sessionId` is the `jti` of the token that it got. */
   z.object({ type: z.literal("session.opened"), sessionId: z.guid(), at: time }),
+  /** One of the user's devices has read the conversation up to this number, before any other. */
+  z.object({ type: z.literal("conversation.read"), conversationId, throughSeq: seq }),
   z.object({ type: z.literal("contact.added"), userId }),
   z.object({ type: z.literal("block.changed"), userId, isBlocked: z.boolean() }),
 ] as const;

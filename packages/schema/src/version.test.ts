@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "3e50dc81cb18d62c51a8db6130a9be236bbc5ede035515166b743c31c20f9cf1",
+  1: "ffd12115503772dcadd824b9cba2c8a311e530c26e2f19b06e9ef71ade3ab4d4",
 };
 
 const jsonSchema = (schema: z.ZodMiniType, io: "input" | "output"): unknown =>

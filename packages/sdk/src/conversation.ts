@@ -130,7 +130,8 @@ export interface Conversation {
   /** Takes back a message that waits to be sent: its `send` throws `ABORTED`. False: it may have been sent already. */
   cancel(clientMessageId: string): Promise<boolean>;
   /**
-   * Counts everything up to a message as read, by default everything that is stored, and tells the senders. What is
+   * Counts everything up to a message as read, by default everything that is stored, here and on this user's other
+   * devices, and tells the senders. What is
    * stored of that holds at once; throws `NETWORK` when the senders could not be told: call it again.
    */
   markRead(upTo?: Pick<Message, "seq">, options?: CallOptions): Promise<void>;

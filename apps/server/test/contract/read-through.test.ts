@@ -45,6 +45,11 @@ test("reads a message and all before it, on this device, and tells the author of
   await trpc(tablet.token).messages.ackReadThrough.mutate({ messageId });
   const after = await trpc(ada.token).sync.fill.query({ log: ada.id, fromSeq: 1, toSeq: 100 });
   expect(after.entries.filter(({ event }) => event.type === "message.read")).toHaveLength(2);
+  // The reader's own devices are told once how far it was.
+  const own = await trpc(bob.token).sync.fill.query({ log: bob.id, fromSeq: 1, toSeq: 100 });
+  expect(own.entries.flatMap(({ event }) => (event.type === "conversation.read" ? [event] : []))).toEqual([
+    { type: "conversation.read", conversationId: second?.["conversation_id"], throughSeq: 2 },
+  ]);
 });
 
 test("is refused for a message that one may not see", async () => {

@@ -13,7 +13,8 @@ import type { Store } from "../storage/store.ts";
 import { ensureConversation } from "../timeline/identify-conversation.ts";
 import { Placing } from "../timeline/place.ts";
 import { type StoredConversation, conversationRecord, idRecord, orphanRecord } from "../timeline/records.ts";
-import { tellTouched } from "../timeline/tell-touched.ts";
+import { findReadElsewhere, placeReadElsewhere } from "../timeline/mark-read.ts";
+import { tellConversation, tellTouched } from "../timeline/tell-touched.ts";
 import { gapWrite } from "./heal-gap.ts";
 import { ReplayWindows } from "./replay-windows.ts";
 import type { SyncEntry } from "./sync-event.ts";
@@ -78,7 +79,9 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
       const { prunedFrom, prunedThrough } = step;
       session.events.emit("resync", { log: step.log as LogId, prunedFrom, prunedThrough });
     } else if (step.entry.event) {
-      tell(session, step.entry.event);
+      const { event } = step.entry;
+      if (event.type === "conversation.read") await tellConversation(session, event.conversationId);
+      tell(session, event);
     }
   }
 }
@@ -145,7 +148,8 @@ async function place(
   if (!event) return;
   const conversationId = entry.log as string as ConversationId;
   if (conversation && !(await conversationRecord.get(draft, conversationId))) {
-    draft.put(conversationRecord.put([conversationId], conversation));
+    const readThrough = await findReadElsewhere(draft, conversationId);
+    draft.put(conversationRecord.put([conversationId], { ...conversation, readThrough }));
     const { peerUserId } = conversation;
     if (peerUserId !== null) draft.put(directRecord.put([peerUserId], conversationId));
   }
@@ -169,6 +173,9 @@ async function place(
         event.type === "message.read" ? "read" : "delivered",
         event.userId,
       );
+      return;
+    case "conversation.read":
+      await placeReadElsewhere(draft, { id: event.conversationId, me, throughSeq: event.throughSeq });
       return;
     case "group.changed":
       draft.put(forgottenGroup(conversationId));

@@ -1,11 +1,18 @@
 import type { ConversationId, MessageId } from "@sotto/schema";
+import * as z from "zod/mini";
+import type { Me } from "../identity/account.ts";
 import type { Destination } from "../messages/destination.ts";
 import type { Session } from "../session.ts";
 import { Draft } from "../storage/draft.ts";
-import { findPlace, summarize } from "./read-timeline.ts";
+import { defineRecord } from "../storage/records.ts";
+import { findPlace } from "./read-timeline.ts";
 import { conversationRecord, messageRecord } from "./records.ts";
+import { tellConversation } from "./tell-touched.ts";
 
 const pageSize = 200;
+
+/** What another device has read of conversations that this one has not seen yet. */
+const readElsewhereRecord = defineRecord("read-elsewhere", z.number());
 
 /** Counts what is stored up to a number as read, here and then for the senders. */
 export async function markRead(
@@ -16,8 +23,7 @@ export async function markRead(
   const { conversationId } = await findPlace(session, to);
   if (conversationId === undefined) return;
   const last = await session.turns.run(() => readThrough(session, conversationId, throughSeq));
-  const summary = session.events.has("conversation") ? await summarize(session, conversationId) : undefined;
-  if (summary) session.events.emit("conversation", summary);
+  await tellConversation(session, conversationId);
   if (last === undefined) return;
   await session.api.call(
     (server, options) => server.messages.ackReadThrough.mutate({ messageId: last }, options),
@@ -33,13 +39,37 @@ async function readThrough(
 ): Promise<MessageId | undefined> {
   const conversation = await conversationRecord.get(store, id);
   if (!conversation) return undefined;
-  const through = throughSeq ?? conversation.lastSeq;
   const draft = new Draft(store);
+  const last = await placeRead(draft, { id, me, throughSeq: throughSeq ?? conversation.lastSeq });
+  await store.commit(draft.writes);
+  return last;
+}
+
+/** Another device of this user's has read that far. */
+export async function placeReadElsewhere(
+  draft: Draft,
+  read: { id: ConversationId; me: Me; throughSeq: number },
+): Promise<void> {
+  if (await conversationRecord.get(draft, read.id)) await placeRead(draft, read);
+  else draft.put(readElsewhereRecord.put([read.id], read.throughSeq));
+}
+
+/** Of a conversation that is new here: up to where another device has read it already. */
+export async function findReadElsewhere(draft: Draft, id: ConversationId): Promise<number> {
+  return (await readElsewhereRecord.get(draft, id)) ?? 0;
+}
+
+async function placeRead(
+  draft: Draft,
+  { id, me, throughSeq: through }: { id: ConversationId; me: Me; throughSeq: number },
+): Promise<MessageId | undefined> {
+  const conversation = await conversationRecord.get(draft, id);
+  if (!conversation) return undefined;
   let { unreadCount } = conversation;
   let last: MessageId | undefined;
   // Newest first; what was read before has nothing unread below it.
   for (let before = through + 1; before > 0;) {
-    const page = await messageRecord.list(store, [id], {
+    const page = await messageRecord.list(draft, [id], {
       isReversed: true,
       limit: pageSize,
       after: [id, before],
@@ -63,6 +93,5 @@ async function readThrough(
       readThrough: readThroughSeq,
     }),
   );
-  await store.commit(draft.writes);
   return last;
 }

@@ -17,9 +17,13 @@ export async function tellTouched(session: Session, touched: readonly Touched[])
     const message = await readPlaced(session, place);
     if (message) events.emit(name, message);
   }
-  if (!events.has("conversation")) return;
   for (const id of new Set(touched.map(({ conversationId }): ConversationId => conversationId))) {
-    const summary = await summarize(session, id);
-    if (summary) events.emit("conversation", summary);
+    await tellConversation(session, id);
   }
+}
+
+/** Tells listeners what a list shows of a conversation now. */
+export async function tellConversation(session: Session, id: ConversationId): Promise<void> {
+  const summary = session.events.has("conversation") ? await summarize(session, id) : undefined;
+  if (summary) session.events.emit("conversation", summary);
 }

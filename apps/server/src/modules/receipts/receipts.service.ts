@@ -25,6 +25,8 @@ const maxToldReads = 1_000;
 export interface Acknowledged {
   owner: MarkOwner;
   messages: CoveredMessage[];
+  /** Up to where no device of the user had read before: told to the user's devices. */
+  readThroughSeq?: number | undefined;
 }
 
 /**
@@ -60,7 +62,7 @@ export async function readThrough(
   const isNews = ack.throughSeq > afterSeq;
   const messages = isNews ? await listUncovered(tx, owner, { afterSeq, throughSeq: ack.throughSeq }) : [];
   await insertMark(tx, owner, ack);
-  return { owner, messages };
+  return { owner, messages, readThroughSeq: isNews ? ack.throughSeq : undefined };
 }
 
 /**
@@ -100,8 +102,8 @@ async function raiseUserMark(tx: Tx, owner: MarkOwner, ack: { seqs: number[]; at
 }
 
 /**
- * Writes the receipts to the account logs of the messages' authors, in the order of their ids: an
- * entry a message, so that each `/ws` frame has a number of its own.
+ * Writes the receipts to the account logs of the messages' authors, an entry a message, so that each `/ws` frame has a
+ * number of its own, and to the reader's own what was read; in the order of the users' ids.
  */
 export async function tellAuthors(
   tx: Tx,
@@ -109,12 +111,16 @@ export async function tellAuthors(
   told: { acknowledged: Acknowledged[]; at: Date },
 ): Promise<void> {
   const events = new Map<UserId, AccountEvent[]>();
-  for (const { owner, messages } of told.acknowledged) {
-    for (const { id, senderUserId } of messages) {
-      const ofAuthor = events.get(senderUserId) ?? [];
-      ofAuthor.push(toEvent(owner, id));
-      events.set(senderUserId, ofAuthor);
-    }
+  const add = (userId: UserId, event: AccountEvent): void => {
+    const ofUser = events.get(userId) ?? [];
+    ofUser.push(event);
+    events.set(userId, ofUser);
+  };
+  for (const { owner, messages, readThroughSeq } of told.acknowledged) {
+    for (const { id, senderUserId } of messages) add(senderUserId, toEvent(owner, id));
+    if (readThroughSeq === undefined) continue;
+    const { conversationId, userId } = owner;
+    add(userId, { type: "conversation.read", conversationId, throughSeq: readThroughSeq });
   }
   for (const userId of [...events.keys()].toSorted()) {
     await appendAccountEntries(tx, wakes, { userId, at: told.at, events: events.get(userId) ?? [] });

@@ -49,6 +49,16 @@ export function toFrame(event: FeedEvent, reader: Reader, options: { resume: boo
       const { type: _, ...change } = content;
       return { type: "group", ...(toSnakeKeys(change) as object), log, seq };
     }
+    case "conversation.read": {
+      const { conversationId, throughSeq } = content;
+      return {
+        type: "conversation_read",
+        conversation_id: conversationId,
+        through_seq: throughSeq,
+        log,
+        seq,
+      };
+    }
     case "contact.added":
       return { type: "contact", action: "added", user_id: content.userId, log, seq };
     case "block.changed":
