@@ -82,6 +82,30 @@ test("a new device waits until another one has read its code; a wrong code lets 
   expect(await tablet.client.identity.check()).toBe("linked");
 });
 
+test("a device that was approved is linked, though the one that approved it is gone before it hears of that", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  await using bob = await TestUser.open({ url });
+  await using tablet = await TestUser.open({ url, phone: bob.phone });
+  await using laptop = await TestUser.open({ url, phone: bob.phone, isStarted: false, isApproved: false });
+  await using phone = await TestUser.open({ url, phone: bob.phone, isStarted: false, isApproved: false });
+  await bob.client.devices.approve(await laptop.client.devices.link());
+  await bob.client.devices.approve(await phone.client.devices.link());
+  // It has not heard that it may.
+  await phone.client.devices.remove(bob.me.deviceId);
+  const [newest] = await runSql(
+    server.database.url,
+    `select version, position(convert_to('${bob.me.deviceId}', 'UTF8') in list) as "bobAt"
+     from device_lists where user_id = '${bob.userId}' order by version desc limit 1`,
+  );
+  expect(newest).toEqual({ version: 5, bobAt: 0 });
+  expect(await laptop.client.identity.check()).toBe("linked");
+  await laptop.to(alice).send("1");
+  await alice.untilReceived(1);
+  expect(alice.received).toMatchObject([{ kind: "text", text: "1", assurance: "signed" }]);
+});
+
 test("a device that may not sign reads and writes, but lets nobody in", async () => {
   await using server = await startTestServer();
   const { url } = server;

@@ -9,7 +9,7 @@ import {
 import { v7 as uuidv7 } from "uuid";
 import type { DeviceKeys } from "../crypto/device-keys.ts";
 import { EnvelopeError } from "../crypto/errors.ts";
-import type { VerifiedDevice } from "../crypto/key-bundle.ts";
+import type { VerifiedSender } from "../crypto/key-bundle.ts";
 import { openEnvelope } from "../crypto/open-envelope.ts";
 import { equalConstantTime } from "../crypto/primitives.ts";
 import { sealEnvelope } from "../crypto/seal-envelope.ts";
@@ -53,7 +53,7 @@ export async function sealHandover(
 /** Undefined: not sealed by this device to us, not of the format, or without the secret of our link code. */
 export async function openHandover(
   given: { body: string; wrap: string },
-  { sender, keys, secret }: { sender: VerifiedDevice; keys: DeviceKeys; secret: Bytes },
+  { sender, keys, secret }: { sender: VerifiedSender; keys: DeviceKeys; secret: Bytes },
 ): Promise<Handover | undefined> {
   try {
     const messageId = parseSealedBody(given.body)?.header.messageId ?? "";

@@ -109,35 +109,45 @@ export class Identities {
     if (!pin) return undefined;
     const known = this.#pasts.get(userId);
     const isWhole = known?.version === pin.version && equalConstantTime(known.uik, pin.uik);
-    const past = isWhole ? known : await this.#readPast(userId, pin, signal);
+    const past = isWhole
+      ? known
+      : { version: pin.version, uik: pin.uik, diks: await this.listFormer(userId, pin, signal) };
     this.#pasts.set(userId, past);
     const dik = past.diks.get(deviceId);
     return dik && { dik, uik: pin.uik };
   }
 
-  async #readPast(userId: UserId, pin: IdentityPin, signal?: AbortSignal): Promise<Past> {
-    const past: Past = { version: pin.version, uik: pin.uik, diks: new Map() };
+  /**
+   * Every device that a user's chain has named up to a list, under that list's identity key, each with the last key it
+   * had. Each list names the one before it, so that the last one vouches for all; whether that one counts is for the
+   * caller to know.
+   */
+  async listFormer(
+    userId: UserId,
+    through: { version: number; hash: Bytes; uik: Bytes },
+    signal?: AbortSignal,
+  ): Promise<Map<string, Bytes>> {
+    const diks = new Map<string, Bytes>();
     const lists: string[] = [];
     for (let sinceVersion = 0; lists.length < maxChainLength;) {
       const { lists: page } = await this.#options.api.call(
         (server, options) => server.deviceLists.get.query({ userId, sinceVersion }, options),
         signal,
       );
-      lists.push(...page.flatMap(({ version, list }) => (version <= pin.version ? [list] : [])));
-      sinceVersion = page.at(-1)?.version ?? pin.version;
-      if (sinceVersion >= pin.version) break;
+      lists.push(...page.flatMap(({ version, list }) => (version <= through.version ? [list] : [])));
+      sinceVersion = page.at(-1)?.version ?? through.version;
+      if (sinceVersion >= through.version) break;
     }
     const verdict = await judgeChain(
-      { currentVersion: pin.version, lists },
+      { currentVersion: through.version, lists },
       { userId, now: this.#options.now() },
     );
-    // Each list names the one before it, so that the pinned one vouches for all.
-    if (!verdict.ok || !verdict.newest || !equalConstantTime(verdict.newest.hash, pin.hash)) return past;
+    if (!verdict.ok || !verdict.newest || !equalConstantTime(verdict.newest.hash, through.hash)) return diks;
     for (const { parts } of verdict.lists) {
-      if (!equalConstantTime(parts.uik, pin.uik)) continue;
-      for (const { deviceId, dik } of parts.devices) past.diks.set(deviceId, dik);
+      if (!equalConstantTime(parts.uik, through.uik)) continue;
+      for (const { deviceId, dik } of parts.devices) diks.set(deviceId, dik);
     }
-    return past;
+    return diks;
   }
 
   /** As `lookUp`, of several at once; those whose chain is too long for that are left out. */

@@ -1,6 +1,7 @@
 import { type Bytes, type DeviceId, type ListedDevice, deviceId } from "@sotto/schema";
 import * as z from "zod/mini";
-import { type VerifiedDevice, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
+import { readDeviceList } from "../crypto/device-list.ts";
+import { type ListedSender, type VerifiedDevice, verifyDevicePublicKey } from "../crypto/key-bundle.ts";
 import { equalConstantTime, randomBytes, sha256 } from "../crypto/primitives.ts";
 import { SottoError, isAuthError } from "../errors.ts";
 import type { Session } from "../session.ts";
@@ -91,13 +92,27 @@ export async function takeHandover(session: Session, lookup: Lookup, signal?: Ab
   );
   if (!given) return false;
   const from = lookup.devices.find((device) => device.deviceId === given.fromDeviceId);
-  const sender = await verifyOwn(session, from);
+  const sender = (await verifyOwn(session, from)) ?? (await findFormer(session, given, { lookup, signal }));
   if (!sender) return false;
   const opened = await openHandover(given, { sender, keys: account.keys, secret: link.secret });
   if (!opened || (opened.uikPrivate && !(await isPair(opened.uik, opened.uikPrivate)))) return false;
   const { uik, uikPrivate, transfer } = opened;
   await store.commit([ownKeyRecord.put([], { uik, uikPrivate, transfer }), linkRecord.remove()]);
   return identity.state !== "linked";
+}
+
+/** The device that handed over, and was removed since: the chain says what its identity key was. */
+async function findFormer(
+  { me, identities }: Session,
+  { fromDeviceId: deviceId }: { fromDeviceId: string },
+  { lookup, signal }: { lookup: Lookup; signal?: AbortSignal | undefined },
+): Promise<ListedSender | undefined> {
+  const newest = readDeviceList(lookup.lists.at(-1) ?? "");
+  if (!newest) return undefined;
+  const through = { version: newest.version, hash: await sha256(newest.bytes), uik: newest.uik };
+  const diks = await identities.listFormer(me.userId, through, signal);
+  const dik = diks.get(deviceId);
+  return dik && { kind: "listed", userId: me.userId, deviceId, dik };
 }
 
 /** A device of one's own as published, by its own word. */

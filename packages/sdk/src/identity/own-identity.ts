@@ -60,9 +60,9 @@ export class OwnIdentity {
     return this.#turns.run(() => this.#check(signal));
   }
 
-  /** As `check`, unless that was done. */
+  /** As `check`, unless this device is known to be linked: the news of an approval may still be on its way. */
   async ready(signal?: AbortSignal): Promise<LinkState> {
-    if (this.#state === "unknown") await this.check(signal);
+    if (this.#state !== "linked") await this.check(signal);
     return this.#state;
   }
 

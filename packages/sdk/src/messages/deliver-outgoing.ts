@@ -1,4 +1,5 @@
 import { type MessageId, isErrorCode } from "@sotto/schema";
+import { backoffMs, sleep } from "../api/retry.ts";
 import { toSottoError } from "../api/to-sotto-error.ts";
 import { SottoError, isAuthError } from "../errors.ts";
 import type { Session } from "../session.ts";
@@ -7,7 +8,9 @@ import { findParticipants, forgetParticipants } from "./participants.ts";
 import { sealOutgoing } from "./seal-outgoing.ts";
 import { type Outgoing, type Sealed, type SentMessage, toDelivered, toSentMessage } from "./sent-message.ts";
 
-const maxReseals = 5;
+/** Devices may come and go faster than a message is sealed; from the fourth time on it waits a little first. */
+const maxReseals = 20;
+const resealsAtOnce = 3;
 
 interface Delivery {
   session: Session;
@@ -48,6 +51,7 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
       return toSentMessage(clientMessageId, delivered);
     }
     // Nothing was stored: the message may be sealed again under the same id, for the present devices.
+    if (reseals >= resealsAtOnce) await sleep(backoffMs(reseals - resealsAtOnce), signal);
     await forgetParticipants(session, message.destination, sealed);
     message = { ...sealedMessage, sealed: null };
   }
