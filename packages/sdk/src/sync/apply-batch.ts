@@ -13,7 +13,7 @@ import type { Store } from "../storage/store.ts";
 import { ensureConversation } from "../timeline/identify-conversation.ts";
 import { Placing } from "../timeline/place.ts";
 import { type StoredConversation, conversationRecord, idRecord, orphanRecord } from "../timeline/records.ts";
-import { findReadElsewhere, placeReadElsewhere } from "../timeline/mark-read.ts";
+import { takeReadElsewhere, placeReadElsewhere } from "../timeline/mark-read.ts";
 import { tellConversation, tellTouched } from "../timeline/tell-touched.ts";
 import { gapWrite } from "./heal-gap.ts";
 import { ReplayWindows } from "./replay-windows.ts";
@@ -148,7 +148,7 @@ async function place(
   if (!event) return;
   const conversationId = entry.log as string as ConversationId;
   if (conversation && !(await conversationRecord.get(draft, conversationId))) {
-    const readThrough = await findReadElsewhere(draft, conversationId);
+    const readThrough = await takeReadElsewhere(draft, conversationId);
     draft.put(conversationRecord.put([conversationId], { ...conversation, readThrough }));
     const { peerUserId } = conversation;
     if (peerUserId !== null) draft.put(directRecord.put([peerUserId], conversationId));

@@ -29,13 +29,10 @@ export function newConversation(
  */
 export async function identifyConversation(
   session: Session,
-  { event, log, seq }: SyncEntry,
+  { event, seq }: SyncEntry,
   signal: AbortSignal,
 ): Promise<StoredConversation | undefined> {
   if (!event || !("conversationId" in event || event.type === "message.created")) return undefined;
-  const id: string = event.type === "message.created" ? event.message.conversationId : event.conversationId;
-  // What an account log says of a conversation has no place in it.
-  if (id !== log) return undefined;
   const floor = seq - 1;
   if (event.type === "group.changed") {
     const name = event.name ?? (await findName(session, event.conversationId, signal));

@@ -4,6 +4,7 @@ import type { Session } from "../session.ts";
 import { Draft } from "../storage/draft.ts";
 import { defineRecord } from "../storage/records.ts";
 import { newConversation } from "./identify-conversation.ts";
+import { takeReadElsewhere } from "./mark-read.ts";
 import { conversationRecord } from "./records.ts";
 
 /** The server was asked once for the conversations from before this device. */
@@ -23,7 +24,8 @@ export async function loadConversations(session: Session, signal?: AbortSignal):
       if (await conversationRecord.get(draft, id)) continue;
       const peerUserId = isGroup ? null : userA === me.userId ? userB : userA;
       const conversation = newConversation({ peerUserId, name }, null);
-      draft.put(conversationRecord.put([id], { ...conversation, lastMessageAt }));
+      const readThrough = await takeReadElsewhere(draft, id);
+      draft.put(conversationRecord.put([id], { ...conversation, lastMessageAt, readThrough }));
       if (peerUserId !== null) draft.put(directRecord.put([peerUserId], id));
     }
     await store.commit([...draft.writes, loadedRecord.put([], 1)]);

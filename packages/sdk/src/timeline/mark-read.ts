@@ -54,9 +54,12 @@ export async function placeReadElsewhere(
   else draft.put(readElsewhereRecord.put([read.id], read.throughSeq));
 }
 
-/** Of a conversation that is new here: up to where another device has read it already. */
-export async function findReadElsewhere(draft: Draft, id: ConversationId): Promise<number> {
-  return (await readElsewhereRecord.get(draft, id)) ?? 0;
+/** Of a conversation that is made here now: up to where another device has read it already. */
+export async function takeReadElsewhere(draft: Draft, id: ConversationId): Promise<number> {
+  const throughSeq = await readElsewhereRecord.get(draft, id);
+  if (throughSeq === undefined) return 0;
+  draft.put(readElsewhereRecord.remove(id));
+  return throughSeq;
 }
 
 async function placeRead(
