@@ -5,6 +5,7 @@ import { type BackupHead, type BackupPart, backupEnd, backupHead, backupItem } f
 import {
   generateRecoveryKey,
   readRecoveryKey,
+  rewrapRecoveryKey,
   unwrapRecoveryKey,
   wrapRecoveryKey,
 } from "./backup/recovery-key.ts";
@@ -34,6 +35,11 @@ export interface Backup {
   wrapRecoveryKey(recoveryKey: string, passphrase: string): Promise<string>;
   /** Throws `WRONG_PASSPHRASE`, `BACKUP_REFUSED`. */
   unwrapRecoveryKey(wrapped: string, passphrase: string): Promise<string>;
+  /**
+   * The wrapped recovery key under another passphrase: store it, then let go of the present one. No backup need be made
+   * anew. A copy of the present one still opens with the present passphrase. Throws `WRONG_PASSPHRASE`, `BACKUP_REFUSED`.
+   */
+  changePassphrase(wrapped: string, present: string, next: string): Promise<string>;
   /**
    * The backup as a stream, made as it is read. Throws `RECOVERY_KEY_INVALID`; `CANNOT_SIGN` on a device that does not
    * have the identity key.
@@ -136,6 +142,7 @@ export function createBackup(getSession: GetSession): Backup {
     generateRecoveryKey,
     wrapRecoveryKey,
     unwrapRecoveryKey,
+    changePassphrase: rewrapRecoveryKey,
     async export(recoveryKey) {
       const { recipient } = await readRecoveryKey(recoveryKey);
       const { session } = await getSession();

@@ -1,3 +1,4 @@
 /** `@sotto/sdk/node`: what only Node has. */
 export { directorySpool } from "./files/directory-spool.ts";
-export { type FileStoreOptions, fileStore } from "./storage/file-store.ts";
+export type { StoreSecret } from "./storage/store-key.ts";
+export { type FileStoreOptions, changeFileSecret, fileStore } from "./storage/file-store.ts";

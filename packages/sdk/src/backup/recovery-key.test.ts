@@ -3,7 +3,13 @@ import { argon2id } from "@noble/hashes/argon2.js";
 import { cborItem, decodeBase64url, decodeCbor, encodeBase64url, encodeCbor } from "@sotto/schema";
 import { identityToRecipient } from "age-encryption";
 import { expect, test } from "vitest";
-import { generateRecoveryKey, readRecoveryKey, unwrapRecoveryKey, wrapRecoveryKey } from "./recovery-key.ts";
+import {
+  generateRecoveryKey,
+  readRecoveryKey,
+  rewrapRecoveryKey,
+  unwrapRecoveryKey,
+  wrapRecoveryKey,
+} from "./recovery-key.ts";
 
 const prefix = "sotto-backup-key:1.";
 const itemsOf = (wrapped: string) =>
@@ -50,6 +56,19 @@ test("a wrapped key opens with its passphrase, which independent libraries confi
   decipher.setAuthTag(sealed.subarray(-16));
   const opened = Buffer.concat([decipher.update(sealed.subarray(0, -16)), decipher.final()]);
   expect(opened.toString()).toBe((await readRecoveryKey(shown)).identity);
+}, 60_000);
+
+test("a wrapped key is given another passphrase; the old one does not open what was made", async () => {
+  const shown = await generateRecoveryKey();
+  const wrapped = await wrapRecoveryKey(shown, "old");
+  const next = await rewrapRecoveryKey(wrapped, "old", "new");
+  expect(await unwrapRecoveryKey(next, "new")).toBe(shown);
+  await expect(unwrapRecoveryKey(next, "old")).rejects.toMatchObject({ code: "WRONG_PASSPHRASE" });
+  expect(await unwrapRecoveryKey(wrapped, "old")).toBe(shown);
+  await expect(rewrapRecoveryKey(wrapped, "new", "newer")).rejects.toMatchObject({
+    code: "WRONG_PASSPHRASE",
+  });
+  await expect(rewrapRecoveryKey(wrapped, "old", "")).rejects.toMatchObject({ code: "INVALID_INPUT" });
 }, 60_000);
 
 test("a memory bomb is refused before it goes off, and what was altered is refused", async () => {

@@ -84,6 +84,15 @@ export async function unwrapRecoveryKey(wrapped: string, passphrase: string): Pr
   return showRecoveryKey(new TextDecoder().decode(identity));
 }
 
+/**
+ * The same recovery key under another passphrase. Nothing but the answer is made: keep the present one until the new one is
+ * stored. Whoever has a copy of the present one, and its passphrase, still opens it. Throws as {@link unwrapRecoveryKey}.
+ */
+export async function rewrapRecoveryKey(wrapped: string, present: string, next: string): Promise<string> {
+  if (next === "") throw invalidInput("passphrase");
+  return wrapRecoveryKey(await unwrapRecoveryKey(wrapped, present), next);
+}
+
 function parseWrapped(wrapped: string) {
   const items = asRefusal("malformed", () => {
     if (!wrapped.startsWith(wrapPrefix)) throw new SealedFormatError("bad_shape", "no wrapped key");

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { SottoError } from "../errors.ts";
 import { testStore } from "./conformance.ts";
-import { fileStore } from "./file-store.ts";
+import { changeFileSecret, fileStore } from "./file-store.ts";
 import { encodeValue } from "./value-codec.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sotto-store-"));
@@ -103,6 +103,100 @@ test("a file that was not encrypted is, and keeps nothing of what was readable",
   await store.close();
 });
 
+const [old, fresh] = [{ passphrase: "the old one" }, { passphrase: "the new one" }];
+
+test("another passphrase opens what was there; the old one does not, nor what it opened before", async () => {
+  const path = newPath();
+  const store = await fileStore(path, old);
+  await store.commit(Array.from({ length: 50 }, (_, at) => ({ key: `n/${at}`, value: at })));
+  expect(await catchError(() => changeFileSecret(path, old, fresh))).toMatchObject({ code: "STORE_LOCKED" });
+  await store.close();
+  const before = storedBytes(path);
+  await changeFileSecret(path, old, fresh);
+  expect(await catchError(() => fileStore(path, old))).toMatchObject({ code: "WRONG_PASSPHRASE" });
+  const after = readFiles(path);
+  expect(before.filter((bytes) => after.includes(bytes))).toEqual([]);
+  await changeFileSecret(path, fresh, { key });
+  const again = await fileStore(path, { key });
+  expect(await again.get("n/49")).toBe(49);
+  expect(await again.list("")).toHaveLength(50);
+  await again.close();
+}, 60_000);
+
+test("a change of the passphrase that is refused, or fails half-way, changes nothing", async () => {
+  const path = newPath();
+  const store = await fileStore(path, old);
+  await store.commit([{ key: "a", value: canary }]);
+  await store.close();
+  for (const [present, next, code] of [
+    [fresh, old, "WRONG_PASSPHRASE"],
+    [old, { passphrase: "" }, "INVALID_INPUT"],
+  ] as const) {
+    expect(await catchError(() => changeFileSecret(path, present, next))).toMatchObject({ code });
+  }
+  withDatabase(path, (database) =>
+    database.exec("create trigger fails before update on header begin select raise(abort, 'half-way'); end"),
+  );
+  const before = storedBytes(path);
+  expect(await catchError(() => changeFileSecret(path, old, fresh))).toMatchObject({ message: "half-way" });
+  expect(storedBytes(path)).toEqual(before);
+  const again = await fileStore(path, old);
+  expect(await again.get("a")).toBe(canary);
+  await again.close();
+}, 60_000);
+
+test("a process killed while it changes passphrases leaves one that opens everything", async () => {
+  const path = newPath();
+  const secrets = [0, 1].map((at) => ({ key: new Uint8Array(32).fill(at) }));
+  const store = await fileStore(path, { key: new Uint8Array(32).fill(0) });
+  const items = Array.from({ length: 500 }, (_, at) => ({ key: `n/${at}`, value: `${canary} ${at}` }));
+  await store.commit(items);
+  await store.close();
+  let at = 0;
+  for (let round = 0; round < 4; round++) {
+    await changeUntilKilled(path, at, 3 + round);
+    const opened: boolean[] = [];
+    for (const secret of secrets) opened.push(await opensWhole(path, secret, items.length));
+    expect(opened.filter(Boolean)).toHaveLength(1);
+    at = opened.indexOf(true);
+  }
+}, 60_000);
+
+/** False where the secret is not the file's. */
+async function opensWhole(
+  path: string,
+  secret: { key: Uint8Array<ArrayBuffer> },
+  count: number,
+): Promise<boolean> {
+  const whole = async (): Promise<boolean> => {
+    const store = await fileStore(path, secret);
+    const items = await store.list("");
+    await store.close();
+    return items.length === count;
+  };
+  const answer = await catchError(whole);
+  if (answer instanceof SottoError && answer.code === "WRONG_PASSPHRASE") return false;
+  if (typeof answer !== "boolean") throw answer;
+  return answer;
+}
+
+function withDatabase<T>(path: string, run: (database: DatabaseSync) => T): T {
+  const database = new DatabaseSync(path);
+  try {
+    return run(database);
+  } finally {
+    database.close();
+  }
+}
+
+/** The header and every value, as they are stored. */
+function storedBytes(path: string): string[] {
+  const sql = "select value from header union all select value from items";
+  return withDatabase(path, (database) => database.prepare(sql).all()).map(({ value }) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString("latin1") : "",
+  );
+}
+
 test("a file of the first version, which had no header, is opened", async () => {
   const path = newPath();
   const database = new DatabaseSync(path);
@@ -153,6 +247,25 @@ async function commitUntilKilled(path: string, afterCommits: number): Promise<nu
   await exited;
   const whole = output.slice(0, output.lastIndexOf("\n")).split("\n");
   return Number(whole.at(-1));
+}
+
+/** Goes to and fro between two keys; killed a few milliseconds after so many changes. */
+async function changeUntilKilled(path: string, from: number, changes: number): Promise<void> {
+  const child = runChild(`
+    const { changeFileSecret } = await import(${module});
+    const secrets = [0, 1].map((at) => ({ key: new Uint8Array(32).fill(at) }));
+    for (let at = ${from}; ; at = 1 - at) {
+      await changeFileSecret(${JSON.stringify(path)}, secrets[at], secrets[1 - at]);
+      process.stdout.write(".");
+    }
+  `);
+  const exited = once(child, "exit");
+  let done = 0;
+  for await (const chunk of child.stdout) {
+    done += String(chunk).length;
+    if (done >= changes) child.kill("SIGKILL");
+  }
+  await exited;
 }
 
 async function openInChild(path: string): Promise<{ code: string }> {

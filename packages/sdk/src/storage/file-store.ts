@@ -35,6 +35,34 @@ export async function fileStore(path: string, options: FileStoreOptions): Promis
   }
 }
 
+/**
+ * Gives a closed store's file another passphrase or key, and with it another store key: everything in it is encrypted
+ * anew, in one transaction. A crash at any moment leaves either the present secret good or the next one, with all that was
+ * there. Afterwards the present one opens nothing of the file; copies that were made before stay as they were. Holds the
+ * store's content in memory meanwhile.
+ *
+ * Throws as {@link fileStore} does; then nothing has changed.
+ *
+ * @example
+ * ```ts
+ * await changeFileSecret("alice.sotto", { passphrase: "the old one" }, { passphrase: "the new one" });
+ * ```
+ */
+export async function changeFileSecret(
+  path: string,
+  present: FileStoreOptions,
+  next: StoreSecret,
+): Promise<void> {
+  const file = openSqliteFile(path);
+  try {
+    const items = await (await open(file, present)).list("");
+    const created = await createStoreKey(next);
+    file.replace(created.header, await sealWrites(items, created.key));
+  } finally {
+    await file.store.close();
+  }
+}
+
 async function open(file: SqliteFile, options: FileStoreOptions): Promise<Store> {
   const header = file.readHeader();
   if ("encryption" in options) {

@@ -56,10 +56,13 @@ export function openSqliteFile(path: string): SqliteFile {
     replace: (header, writes) => {
       inTransaction(() => {
         writes.forEach(write);
-        database.prepare("insert into header (id, value) values (1, ?)").run(header);
+        database
+          .prepare(
+            "insert into header (id, value) values (1, ?) on conflict (id) do update set value = excluded.value",
+          )
+          .run(header);
       });
-      if (writes.length === 0) return;
-      database.exec("vacuum");
+      if (writes.length > 0) database.exec("vacuum");
       database.exec("pragma wal_checkpoint(truncate)");
     },
   };
