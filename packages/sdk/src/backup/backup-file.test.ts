@@ -86,7 +86,7 @@ test("another key, no age file, and records that would not end are refused", asy
     return encrypter.encrypt(plain);
   };
   expect(await refusedFor(readAll(await encrypt(Uint8Array.of(255, 255, 255, 255, 0)), identity))).toBe(
-    "BACKUP_REFUSED malformed",
+    "BACKUP_REFUSED oversize",
   );
   expect(await refusedFor(readAll(await encrypt(Uint8Array.of(0, 0, 0, 9, 0)), identity))).toBe(
     "BACKUP_REFUSED damaged",

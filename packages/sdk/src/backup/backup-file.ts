@@ -14,7 +14,9 @@ export type BackupRefusal =
   /** Of another user. */
   | "wrong_user"
   /** It asks for more memory or time than a backup may. */
-  | "parameters";
+  | "parameters"
+  /** A record in it is longer than one may be. */
+  | "oversize";
 
 /** No record is near this; a longer one is refused before it is gathered. */
 const maxRecordBytes = 4_194_304;
@@ -85,7 +87,7 @@ export async function* decryptBackup(
 function takeRecord(from: Uint8Array): Uint8Array | undefined {
   if (from.length < 4) return undefined;
   const length = new DataView(from.buffer, from.byteOffset).getUint32(0);
-  if (length > maxRecordBytes) throw refused("malformed");
+  if (length > maxRecordBytes) throw refused("oversize");
   return from.length < 4 + length ? undefined : from.subarray(4, 4 + length);
 }
 
