@@ -8,8 +8,9 @@ import { type Conversations, type SignedIn, createConversations } from "./conver
 import { type Devices, createDevices } from "./devices.ts";
 import type { PqPolicy } from "./crypto/wrap-for-devices.ts";
 import { Emitter } from "./emitter.ts";
-import { SottoError } from "./errors.ts";
+import { SottoError, makeError } from "./errors.ts";
 import type { ClientEvents, ClientStatus } from "./events.ts";
+import { type News, type SharedNews, batchRecord, tellHere } from "./news.ts";
 import { FileTransfers } from "./files/file-transfers.ts";
 import { type Files, createFiles } from "./files/files.ts";
 import { type Spool, storeSpool } from "./files/spool.ts";
@@ -28,14 +29,15 @@ import type { Session } from "./session.ts";
 import { migrateStore } from "./storage/migrate-store.ts";
 import type { Store } from "./storage/store.ts";
 import { LiveStream } from "./sync/live-stream.ts";
-import { Turns } from "./turns.ts";
+import type { Membership } from "./tabs.ts";
+import { LocalTurns, turnsOf } from "./turns.ts";
 
 export interface ClientOptions {
   /** The server: `https://host[:port][/path]`. */
   url: string;
   /**
    * `memoryStore()`, `indexedDbStore(name)` of `@sotto/sdk/browser`, or `fileStore(path, …)` of `@sotto/sdk/node`. It
-   * belongs to one client, and one user, at a time.
+   * belongs to one user at a time, and to one client; that of a browser to as many as there are tabs.
    */
   store: Store;
   /** Where the ciphertext of files waits to be sent; by default in the store. In Node: `directorySpool(path)`. */
@@ -162,7 +164,7 @@ export interface Client extends AsyncDisposable {
 export async function createClient(options: ClientOptions): Promise<Client> {
   const { store, now = Date.now, pq = "prefer", identityChange: policy = "tofu" } = options;
   const { spool = storeSpool(store) } = options;
-  await migrateStore(store);
+  await turnsOf(store, "store").run(() => migrateStore(store));
   const account = await Account.load(store, now);
   return new SottoClient({ url: options.url.replace(/\/+$/, ""), store, spool, now, pq, policy, account });
 }
@@ -180,8 +182,16 @@ class SottoClient implements Client {
   readonly #api: Api;
   readonly #events = new Emitter<ClientEvents>();
   /** Starting, stopping and signing in or out happen one after the other. */
-  readonly #turns = new Turns();
+  readonly #turns = new LocalTurns();
   #status: ClientStatus = { state: "stopped", isCaughtUp: false };
+  /** As the application wants it. */
+  #isStarted = false;
+  #isLeading = false;
+  /** A `send` waits here. */
+  #isAwaited = false;
+  /** The last batch of the stream that was told here. */
+  #heardBatch = 0;
+  readonly #membership: Membership | undefined;
   #signedIn: Promise<SignedIn> | undefined;
   #live: LiveStream | undefined;
 
@@ -201,6 +211,7 @@ class SottoClient implements Client {
     this.identity = createIdentity(() => this.#require());
     this.backup = createBackup(() => this.#require());
     this.files = createFiles(() => this.#require());
+    this.#membership = this.#joinTabs();
   }
 
   get me(): Me | null {
@@ -234,36 +245,42 @@ class SottoClient implements Client {
 
   signOut({ signal }: CallOptions = {}): Promise<void> {
     return this.#turns.run(async () => {
-      const { account } = this.#options;
-      if (!account.me) return;
+      if (!this.#options.account.me) return;
+      const wasStarted = this.#isStarted;
       const wasLive = this.#live !== undefined;
-      await this.#stopLive();
+      await this.#stop();
       try {
-        await leaveDeviceList((await this.#require()).session, signal);
-        await account.removeDevice(this.#api, signal);
+        const leave = (): Promise<void> => this.#leaveServer(signal);
+        await (this.#membership?.seize(leave) ?? leave());
       } catch (error) {
-        if (wasLive) await this.#startLive();
+        if (wasStarted && (wasLive || this.#membership)) await this.#start();
         throw error;
       }
-      const signedIn = await this.#signedIn;
-      await signedIn?.outbox.close();
-      await signedIn?.session.files.clear();
-      await account.forget();
-      this.#signedIn = undefined;
     });
+  }
+
+  async #leaveServer(signal: AbortSignal | undefined): Promise<void> {
+    const { account, store } = this.#options;
+    const { session, outbox } = await this.#require();
+    await leaveDeviceList(session, signal);
+    await account.removeDevice(this.#api, signal);
+    await outbox.close();
+    await store.tabs?.deposeOthers();
+    await session.files.clear();
+    await account.forget();
+    store.tabs?.post({ type: "signed_out" });
+    this.#signedIn = undefined;
   }
 
   start(): Promise<void> {
     return this.#turns.run(async () => {
-      const { outbox } = await this.#require();
-      if (this.#live && !this.#status.error) return;
-      await this.#startLive();
-      await outbox.resume();
+      await this.#require();
+      if (!this.#isStarted || this.#status.error) await this.#start();
     });
   }
 
   stop(): Promise<void> {
-    return this.#turns.run(() => this.#stopLive());
+    return this.#turns.run(() => this.#stop());
   }
 
   async *messages({ signal }: CallOptions = {}): AsyncGenerator<ReceivedMessage, void, undefined> {
@@ -284,8 +301,9 @@ class SottoClient implements Client {
 
   close(): Promise<void> {
     return this.#turns.run(async () => {
-      await this.#stopLive();
+      await this.#stop();
       await (await this.#signedIn)?.outbox.close();
+      await this.#membership?.leave();
       await this.#options.store.close();
     });
   }
@@ -294,20 +312,181 @@ class SottoClient implements Client {
     return this.close();
   }
 
-  async #startLive(): Promise<void> {
-    const { session, inbox } = await this.#require();
+  async #start(): Promise<void> {
+    const { inbox, outbox } = await this.#require();
     inbox.fail(undefined);
+    this.#isStarted = true;
+    if (!this.#membership) {
+      await this.#startLive();
+      await outbox.resume();
+      return;
+    }
+    const { store } = this.#options;
+    this.#heardBatch = (await batchRecord.get(store))?.n ?? 0;
+    this.#setStatus({ state: "connecting", isCaughtUp: false });
+    if (this.#isLeading) await this.#startLive();
+    await this.#membership.update();
+    store.tabs?.post({ type: "hello", isStarted: true });
+  }
+
+  async #stop(): Promise<void> {
+    const wasStarted = this.#isStarted;
+    this.#isStarted = false;
+    (await this.#signedIn)?.inbox.endReading();
+    await this.#stopLive();
+    await this.#membership?.update();
+    if (this.#membership && wasStarted) this.#setStatus({ state: "stopped", isCaughtUp: false });
+  }
+
+  #setStatus(status: ClientStatus): void {
+    this.#status = status;
+    this.#events.emit("status", status);
+  }
+
+  async #startLive(): Promise<void> {
+    if (this.#live && !this.#status.error) return;
+    const { session, inbox } = await this.#require();
     const onStatus = (status: ClientStatus): void => {
-      this.#status = status;
-      this.#events.emit("status", status);
+      if (this.#membership) void this.#tellStatus(status, inbox);
+      else this.#takeStatus(status, inbox);
     };
     this.#live = await LiveStream.start({ session, inbox, onStatus });
   }
 
+  #takeStatus(status: ClientStatus, inbox: Inbox): void {
+    // Whoever reads gets what is there, then the error.
+    if (status.error) inbox.fail(status.error);
+    else if (this.#status.error) inbox.fail(undefined);
+    this.#setStatus(status);
+  }
+
+  /** The leader's own, for all tabs. */
+  async #tellStatus(status: ClientStatus, inbox: Inbox): Promise<void> {
+    const { tabs } = this.#options.store;
+    // That this tab receives no longer is no news for those that follow.
+    if (status.state === "stopped" && !status.error) return;
+    // Nor that it was replaced, by the tab that has deposed it.
+    if (status.error && (await tabs?.isDeposed())) return;
+    this.#takeStatus(status, inbox);
+    tabs?.post({ type: "status", status });
+    if (status.error) await this.#membership?.update();
+  }
+
   async #stopLive(): Promise<void> {
-    (await this.#signedIn)?.inbox.endReading();
     await this.#live?.stop();
     this.#live = undefined;
+  }
+
+  /** Where several tabs may have the store open. */
+  #joinTabs(): Membership | undefined {
+    const { store } = this.#options;
+    const wantsToLead = (): boolean => this.#wantsToLead;
+    return store.tabs?.join({
+      get wantsToLead() {
+        return wantsToLead();
+      },
+      beginLeading: () => this.#beginLeading(),
+      endLeading: () => this.#endLeading(),
+      hear: (news) => this.#hear(news),
+      reload: () => this.#turns.run(() => this.#reload()),
+    });
+  }
+
+  get #wantsToLead(): boolean {
+    return (this.#isStarted && !this.#status.error) || this.#isAwaited;
+  }
+
+  async #beginLeading(): Promise<void> {
+    const { store, account } = this.#options;
+    const signedIn = await this.#require();
+    await account.reload();
+    // Who has signed out says so.
+    if (!this.#isOf(signedIn)) throw new SottoError("SIGNED_OUT");
+    const { outbox } = signedIn;
+    this.#isLeading = true;
+    store.tabs?.post({ type: "leading" });
+    const last = await batchRecord.get(store);
+    if (last) {
+      store.tabs?.post(last);
+      await this.#hear(last);
+    }
+    if (this.#isStarted && !this.#status.error) await this.#startLive();
+    await outbox.resume();
+  }
+
+  #isOf({ session: { me } }: SignedIn): boolean {
+    const { me: present } = this.#options.account;
+    return present?.userId === me.userId && present.deviceId === me.deviceId;
+  }
+
+  async #endLeading(): Promise<void> {
+    this.#isLeading = false;
+    await Promise.all([this.#stopLive(), (await this.#signedIn)?.outbox.pause()]);
+  }
+
+  /** What another tab tells. */
+  async #hear(news: News): Promise<void> {
+    const signedIn = await this.#signedIn;
+    switch (news.type) {
+      case "account":
+        await this.#options.account.reload();
+        return;
+      case "hello":
+        if (!this.#isLeading) return;
+        if (this.#isStarted) this.#options.store.tabs?.post({ type: "status", status: this.#status });
+        // What a tab has queued and not told, because it died.
+        await signedIn?.outbox.resume();
+        return;
+      case "leading":
+        await signedIn?.outbox.heardLeader();
+        return;
+      case "status":
+        this.#follow(news.status, signedIn);
+        return;
+      case "batch":
+        if (news.n <= this.#heardBatch) return;
+        this.#heardBatch = news.n;
+        if (signedIn && this.#isStarted) await tellHere(signedIn, news);
+        return;
+      case "step_back":
+      case "signed_out":
+        return;
+      case "typing":
+      case "identity":
+        if (signedIn && this.#isStarted) await tellHere(signedIn, news);
+        return;
+      default:
+        if (signedIn) await tellHere(signedIn, news);
+    }
+  }
+
+  /** The leader's status is that of all who have started. */
+  #follow(status: ClientStatus, signedIn: SignedIn | undefined): void {
+    if (!this.#isStarted || this.#isLeading) return;
+    if (signedIn) this.#takeStatus(status, signedIn.inbox);
+    void this.#membership?.update();
+  }
+
+  /** Another tab has taken this one for dead, or signed out. */
+  async #reload(): Promise<void> {
+    const { account, store } = this.#options;
+    await turnsOf(store, "store").run(() => migrateStore(store));
+    await account.reload();
+    const signedIn = await this.#signedIn;
+    if (!signedIn) return;
+    if (this.#isOf(signedIn)) {
+      signedIn.session.directory.forget();
+      signedIn.session.identity.forget();
+      store.tabs?.post({ type: "hello", isStarted: this.#isStarted });
+      return;
+    }
+    const error = makeError("SIGNED_OUT");
+    this.#signedIn = undefined;
+    this.#isAwaited = false;
+    signedIn.inbox.fail(error);
+    await signedIn.outbox.close(error);
+    if (this.#isStarted) this.#setStatus({ state: "signed_out", isCaughtUp: false, error });
+    this.#isStarted = false;
   }
 
   async #require(): Promise<SignedIn> {
@@ -320,10 +499,26 @@ class SottoClient implements Client {
   async #join(me: Me): Promise<SignedIn> {
     const { url, store, spool, now, pq, policy, account } = this.#options;
     const [api, events] = [this.#api, this.#events];
-    const identities = new Identities({ store, api, me, now, events, policy });
+    const turns = turnsOf(store, "store");
+    const tell = (news: SharedNews): Promise<void> => {
+      store.tabs?.post(news);
+      if (news.type === "batch") this.#heardBatch = news.n;
+      return tellHere(signedIn, news);
+    };
+    const tellIdentity = (event: ClientEvents["identity"]): void => void tell({ type: "identity", event });
+    const identities = new Identities({ store, turns, api, me, now, tell: tellIdentity, policy });
     const checkOwn = (signal?: AbortSignal): Promise<void> => identity.check(signal);
-    const directory = new Directory({ store, identities, me, now, checkOwn });
-    const identity = new OwnIdentity({ store, api, me, account, identities, directory, events, now });
+    const directory = new Directory({ store, turns, identities, me, now, checkOwn });
+    const identity = new OwnIdentity({
+      store,
+      api,
+      me,
+      account,
+      identities,
+      directory,
+      tell: tellIdentity,
+      now,
+    });
     const session: Session = {
       url,
       me,
@@ -336,11 +531,18 @@ class SottoClient implements Client {
       identities,
       identity,
       events,
+      tell,
       pq,
       now,
-      turns: new Turns(),
+      turns,
     };
     identity.onPending((lookup, signal) => takeHandover(session, lookup, signal));
-    return { session, outbox: new Outbox(session), inbox: await Inbox.load(store) };
+    const outbox = new Outbox(session, () => {
+      this.#isAwaited = outbox.isAwaited;
+      void this.#membership?.update();
+      if (outbox.isAwaited && !this.#isStarted) store.tabs?.post({ type: "hello", isStarted: false });
+    });
+    const signedIn: SignedIn = { session, outbox, inbox: new Inbox(store) };
+    return signedIn;
   }
 }

@@ -77,7 +77,7 @@ export function createDevices(getSession: GetSession): Devices {
         (server, options) => server.keys.remove.mutate({ deviceId: deviceId.data }, options),
         signal,
       );
-      session.directory.forget(session.me.userId);
+      await session.tell({ type: "devices", userId: session.me.userId });
     },
   };
 }

@@ -91,9 +91,10 @@ async function numberOf(session: Session, user: UserId, signal?: AbortSignal): P
 }
 
 async function markVerified(session: Session, user: UserId, isVerified: boolean): Promise<void> {
-  const pin = await session.identities.pins.get(user);
-  if (!pin) return;
-  await session.identities.pins.put(user, { ...pin, verifiedUik: isVerified ? presentUik(pin) : null });
+  await session.identities.pins.update(
+    user,
+    (pin) => pin && { ...pin, verifiedUik: isVerified ? presentUik(pin) : null },
+  );
 }
 
 /** `client.identity` */
@@ -138,7 +139,7 @@ export function createIdentity(getSession: GetSession): IdentityApi {
       const user = parseUser(id);
       const { session } = await getSession();
       await session.identities.confirm(user);
-      session.directory.forget(user);
+      await session.tell({ type: "devices", userId: user });
     },
     async reset({ signal } = {}) {
       const { session } = await getSession();

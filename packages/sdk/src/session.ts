@@ -8,6 +8,7 @@ import type { Account, Me } from "./identity/account.ts";
 import type { Directory } from "./identity/directory.ts";
 import type { Identities } from "./identity/identities.ts";
 import type { OwnIdentity } from "./identity/own-identity.ts";
+import type { SharedNews } from "./news.ts";
 import type { Store } from "./storage/store.ts";
 import type { Turns } from "./turns.ts";
 
@@ -28,6 +29,8 @@ export interface Session {
   identities: Identities;
   identity: OwnIdentity;
   events: Emitter<ClientEvents>;
+  /** Tells the listeners here and in the other tabs what has happened. */
+  tell: (news: SharedNews) => Promise<void>;
   pq: PqPolicy;
   /** ms since the epoch */
   now: () => number;

@@ -1,5 +1,12 @@
+import type { Store } from "./storage/store.ts";
+
 /** Runs tasks one after the other, in the order in which they were given. A failed one does not stop the next. */
-export class Turns {
+export interface Turns {
+  run<T>(task: () => Promise<T>): Promise<T>;
+}
+
+/** Among the tasks of one client. */
+export class LocalTurns implements Turns {
   #last: Promise<unknown> = Promise.resolve();
 
   run<T>(task: () => Promise<T>): Promise<T> {
@@ -7,4 +14,13 @@ export class Turns {
     this.#last = result.catch(() => {});
     return result;
   }
+}
+
+/**
+ * What is done one at a time on a store, whichever tab does it. A turn of `store` is for reading and committing: no
+ * network in it, and no other turn. One of `account` or `identity` may take one of `store`, one of `identity` also one
+ * of `account`.
+ */
+export function turnsOf({ tabs }: Store, name: "store" | "account" | "identity"): Turns {
+  return tabs ? { run: (task) => tabs.hold(name, task) } : new LocalTurns();
 }

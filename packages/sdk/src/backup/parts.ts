@@ -28,7 +28,7 @@ export function contactsPart({ identities, me }: Session): BackupPart {
     },
     async import(value) {
       const { userId: user, pin } = record.parse(value);
-      if (!(await identities.pins.get(user))) await identities.pins.put(user, pin);
+      await identities.pins.update(user, (present) => present ?? pin);
     },
   };
 }

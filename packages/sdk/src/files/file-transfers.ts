@@ -52,6 +52,10 @@ export class FileTransfers {
     if (onProgress) this.#listeners.set(clientMessageId, onProgress);
   }
 
+  hear(clientMessageId: string, progress: FileProgress): void {
+    this.#listeners.get(clientMessageId)?.(progress);
+  }
+
   /** Encrypts into the spool. Of one that breaks off, nothing is left. Throws `CLIENT_MESSAGE_ID_REUSED`. */
   async store({ clientMessageId: id, source, onProgress, signal }: Sending): Promise<FileSeal> {
     if (this.#own.has(id)) throw new SottoError("CLIENT_MESSAGE_ID_REUSED");
@@ -86,8 +90,11 @@ export class FileTransfers {
     options: { clientMessageId: string; requireWanted: () => Promise<unknown>; signal: AbortSignal },
   ): Promise<void> {
     const { clientMessageId: spoolId } = options;
-    const onProgress = (done: number): void =>
-      this.#listeners.get(spoolId)?.({ phase: "uploading", done, total: file.ciphertextSize });
+    const total = file.ciphertextSize;
+    const onProgress = (done: number): void => {
+      const progress = { phase: "uploading", done, total } as const;
+      void session.tell({ type: "progress", clientMessageId: spoolId, progress });
+    };
     return uploadFile({ session, spool: this.#spool, spoolId, file, onProgress, ...options });
   }
 
@@ -124,7 +131,9 @@ export class FileTransfers {
   async resume(session: Session, signal: AbortSignal): Promise<void> {
     for (const clientMessageId of await this.#spool.list()) {
       const message = await findOutgoing(session.store, clientMessageId);
-      if (!message && !this.#own.has(clientMessageId)) await this.release(clientMessageId);
+      const isLeft = !message && !this.#own.has(clientMessageId);
+      // Another tab may be encrypting it.
+      if (isLeft && (await isAlone(session))) await this.release(clientMessageId);
       if (!message?.delivered) continue;
       const { payload, delivered } = message;
       if (payload.kind === "file") {
@@ -142,4 +151,8 @@ export class FileTransfers {
   async clear(): Promise<void> {
     for (const id of await this.#spool.list()) await this.release(id);
   }
+}
+
+async function isAlone({ store: { tabs } }: Session): Promise<boolean> {
+  return !tabs || tabs.isAlone();
 }

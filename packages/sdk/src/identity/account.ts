@@ -13,7 +13,7 @@ import { SottoError, isAuthError } from "../errors.ts";
 import { storeVersionWrite } from "../storage/migrate-store.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";
-import { Turns } from "../turns.ts";
+import { type Turns, turnsOf } from "../turns.ts";
 import { readDeviceKeys, writeDeviceKeys } from "./device-keys-record.ts";
 import { readToken } from "./token.ts";
 
@@ -58,19 +58,37 @@ export interface SignInInput {
 export class Account {
   readonly #store: Store;
   readonly #now: () => number;
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
+  readonly #storeTurns: Turns;
   #signedIn: { state: AccountState; keys: DeviceKeys } | undefined;
 
   private constructor(store: Store, now: () => number) {
     this.#store = store;
     this.#now = now;
+    this.#turns = turnsOf(store, "account");
+    this.#storeTurns = turnsOf(store, "store");
   }
 
   static async load(store: Store, now: () => number): Promise<Account> {
     const account = new Account(store, now);
-    const [state, keys] = await Promise.all([accountRecord.get(store), readDeviceKeys(store)]);
-    if (state && keys) account.#signedIn = { state, keys };
+    await account.reload();
     return account;
+  }
+
+  /** Takes what is stored: another tab may have changed it. */
+  reload(): Promise<void> {
+    return this.#storeTurns.run(async () => {
+      const [state, keys] = await Promise.all([accountRecord.get(this.#store), readDeviceKeys(this.#store)]);
+      this.#signedIn = state && keys && { state, keys };
+    });
+  }
+
+  /** One at a time, by what is stored. */
+  #turn<T>(task: () => Promise<T>): Promise<T> {
+    return this.#turns.run(async () => {
+      if (this.#store.tabs) await this.reload();
+      return task();
+    });
   }
 
   get me(): Me | null {
@@ -98,7 +116,7 @@ export class Account {
       (server, options) => server.auth.verifyOtp.mutate({ phone, otp, sessionId, name, pin }, options),
       signal,
     );
-    await this.#turns.run(() => this.#takeUp(verified.accessToken, deviceName));
+    await this.#turn(() => this.#takeUp(verified.accessToken, deviceName));
     await this.publish(api, signal);
   }
 
@@ -127,7 +145,7 @@ export class Account {
 
   /** Rotates the keys when that is due, and publishes them unless the server has them. */
   publish(api: Api, signal?: AbortSignal): Promise<void> {
-    return this.#turns.run(async () => {
+    return this.#turn(async () => {
       const { state, keys } = this.#require();
       const rotated = await rotateDeviceKeys(keys, this.#now());
       if (rotated !== keys) await this.#commit({ ...state, isPublished: false }, rotated);
@@ -148,12 +166,15 @@ export class Account {
     published: readonly Device[],
     signal?: AbortSignal,
   ): Promise<"missing" | "replaced" | undefined> {
-    const { state, keys } = this.#require();
-    const found = published.find(({ deviceId }) => deviceId === state.deviceId);
-    if (!state.isPublished || found?.publicKey === state.publishedKey) return undefined;
-    await this.#turns.run(() => this.#commit({ ...state, isPublished: false }, keys));
-    await this.publish(api, signal);
-    return found ? "replaced" : "missing";
+    const lost = await this.#turn(async () => {
+      const { state, keys } = this.#require();
+      const found = published.find(({ deviceId }) => deviceId === state.deviceId);
+      if (!state.isPublished || found?.publicKey === state.publishedKey) return undefined;
+      await this.#commit({ ...state, isPublished: false }, keys);
+      return found ? "replaced" : "missing";
+    });
+    if (lost) await this.publish(api, signal);
+    return lost;
   }
 
   /** Removes the device from the server, unless it is gone there already. */
@@ -169,8 +190,10 @@ export class Account {
 
   /** Empties the store. */
   async forget(): Promise<void> {
-    const items = await this.#store.list("");
-    await this.#store.commit([...items.map(({ key }) => ({ key, value: undefined })), storeVersionWrite]);
+    await this.#storeTurns.run(async () => {
+      const items = await this.#store.list("");
+      await this.#store.commit([...items.map(({ key }) => ({ key, value: undefined })), storeVersionWrite]);
+    });
     if (this.#signedIn) wipeDroppedKeys(this.#signedIn.keys, undefined);
     this.#signedIn = undefined;
   }
@@ -184,7 +207,8 @@ export class Account {
     const writes: StoreWrite[] = [accountRecord.put([], state)];
     const before = this.#signedIn?.keys;
     if (keys !== before) writes.push(...(await writeDeviceKeys(keys, before)));
-    await this.#store.commit(writes);
+    await this.#storeTurns.run(() => this.#store.commit(writes));
+    this.#store.tabs?.post({ type: "account" });
     this.#signedIn = { state, keys };
     if (before) wipeDroppedKeys(before, keys);
   }

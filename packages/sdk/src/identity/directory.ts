@@ -7,6 +7,7 @@ import { SottoError } from "../errors.ts";
 import { bytes } from "../storage/bytes.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store } from "../storage/store.ts";
+import type { Turns } from "../turns.ts";
 import type { Me } from "./account.ts";
 import type { Identities, Lookup, Trust } from "./identities.ts";
 
@@ -39,6 +40,7 @@ interface Known {
 
 interface DirectoryOptions {
   store: Store;
+  turns: Turns;
   identities: Identities;
   me: Me;
   now: () => number;
@@ -116,10 +118,11 @@ export class Directory {
     return ageMs >= 0 && ageMs < maxAgeMs ? cached : undefined;
   }
 
-  /** The next `list` asks the server. */
-  forget(userId: string): void {
+  /** The next `list` asks the server; without a user, of everyone. */
+  forget(userId?: string): void {
     this.#generation++;
-    this.#lists.delete(userId);
+    if (userId === undefined) this.#lists.clear();
+    else this.#lists.delete(userId);
   }
 
   /** The device that claims to have sent something; undefined when its key cannot be verified. */
@@ -213,14 +216,16 @@ export class Directory {
     signal: AbortSignal,
   ): Promise<VerifiedSender | undefined> {
     const { userId, deviceId } = sender;
-    const { store, identities } = this.#options;
+    const { store, turns, identities } = this.#options;
     const former = await identities.findFormer(sender, signal);
     if (!former) return undefined;
-    const known = await deviceRecord.get(store, userId, deviceId);
-    // A pin is never replaced.
-    if (known?.dik && !equalConstantTime(known.dik, former.dik)) return undefined;
-    const publicKey = known?.dik ? known.publicKey : null;
-    await store.commit([deviceRecord.put([userId, deviceId], { publicKey, ...former })]);
+    await turns.run(async () => {
+      const known = await deviceRecord.get(store, userId, deviceId);
+      // A pin is never replaced.
+      if (known?.dik && !equalConstantTime(known.dik, former.dik)) return;
+      const publicKey = known?.dik ? known.publicKey : null;
+      await store.commit([deviceRecord.put([userId, deviceId], { publicKey, ...former })]);
+    });
     return this.#verifyKnown(sender);
   }
 
@@ -230,7 +235,7 @@ export class Directory {
     listVersion: number,
   ): Promise<ListedRecipient> {
     const { userId, deviceId, publicKey } = device;
-    const { store, now } = this.#options;
+    const { store, turns, now } = this.#options;
     const recipient = { userId, deviceId, publicKey };
     if (!isListed(trust, deviceId)) return { ...recipient, refusal: "not_listed", listVersion };
     const known = await deviceRecord.get(store, userId, deviceId);
@@ -248,8 +253,16 @@ export class Directory {
     const dik = verdict.device.kind === "bundle" ? verdict.device.dik : null;
     const uik = trust.kind === "listed" ? trust.uik : null;
     const isKnown = known?.publicKey === publicKey && isSame(known.uik, uik);
-    if (!isKnown) await store.commit([deviceRecord.put([userId, deviceId], { publicKey, dik, uik })]);
-    return { ...recipient, pinnedDik: dik ?? undefined };
+    if (isKnown) return { ...recipient, pinnedDik: dik ?? undefined };
+    const isKept = await turns.run(async () => {
+      // Whoever was first has pinned it.
+      const present = await deviceRecord.get(store, userId, deviceId);
+      if (!isSame(present?.dik ?? null, known?.dik ?? null) || present?.publicKey !== known?.publicKey)
+        return false;
+      await store.commit([deviceRecord.put([userId, deviceId], { publicKey, dik, uik })]);
+      return true;
+    });
+    return isKept ? { ...recipient, pinnedDik: dik ?? undefined } : this.#judge(device, trust, listVersion);
   }
 }
 

@@ -3,9 +3,9 @@ import type { TRPCClient } from "@trpc/client";
 import { expect, test } from "vitest";
 import { signDeviceList } from "../crypto/device-list.ts";
 import { generateKeyPair, sha256 } from "../crypto/primitives.ts";
-import { Emitter } from "../emitter.ts";
-import type { ClientEvents } from "../events.ts";
+import type { IdentityEvent } from "../events.ts";
 import { memoryStore } from "../storage/memory-store.ts";
+import { turnsOf } from "../turns.ts";
 import { Identities } from "./identities.ts";
 
 const userId = userIdSchema.parse("0198c0de-0000-7000-8000-00000000a11c");
@@ -38,15 +38,15 @@ async function setUp(length: number) {
   };
   // The network's edge: nothing else is asked for here.
   const called = { deviceLists: { get: { query: answer } } } as unknown as TRPCClient<ContractRouter>;
-  const events = new Emitter<ClientEvents>();
-  const told: ClientEvents["identity"][] = [];
-  events.on("identity", (event) => told.push(event));
+  const told: IdentityEvent[] = [];
+  const store = memoryStore();
   const identities = new Identities({
-    store: memoryStore(),
+    store,
+    turns: turnsOf(store, "store"),
     api: { call: (run) => run(called, { signal: new AbortController().signal }) },
     me,
     now: () => now,
-    events,
+    tell: (event) => told.push(event),
     policy: "tofu",
   });
   return { identities, server, told };

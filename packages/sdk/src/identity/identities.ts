@@ -7,10 +7,9 @@ import {
   judgeChain,
 } from "../crypto/device-list.ts";
 import { equalConstantTime } from "../crypto/primitives.ts";
-import type { Emitter } from "../emitter.ts";
-import type { ClientEvents } from "../events.ts";
+import type { IdentityEvent } from "../events.ts";
 import type { Store } from "../storage/store.ts";
-import { Turns } from "../turns.ts";
+import type { Turns } from "../turns.ts";
 import type { Me } from "./account.ts";
 import { ownKeyRecord } from "./own-key.ts";
 import { type AcceptedList, type IdentityPin, Pins } from "./pins.ts";
@@ -53,12 +52,19 @@ export type Trust =
   /** There are lists, and none that can be accepted. */
   | { kind: "untrusted" };
 
+interface Verdict {
+  trust: Trust;
+  /** To be pinned. */
+  pin?: IdentityPin | undefined;
+}
+
 interface IdentitiesOptions {
   store: Store;
+  turns: Turns;
   api: Api;
   me: Me;
   now: () => number;
-  events: Emitter<ClientEvents>;
+  tell: (event: IdentityEvent) => void;
   policy: IdentityChangePolicy;
 }
 
@@ -67,13 +73,11 @@ export class Identities {
   readonly pins: Pins;
   readonly #options: IdentitiesOptions;
   readonly #told = new Set<string>();
-  /** One answer of a user's at a time: each is judged against what the one before it has pinned. */
-  readonly #judging = new Map<UserId, Turns>();
   readonly #pasts = new Map<UserId, Past>();
 
   constructor(options: IdentitiesOptions) {
     this.#options = options;
-    this.pins = new Pins(options.store);
+    this.pins = new Pins(options.store, options.turns);
   }
 
   /** The lists from the pinned one on, or the newest alone, with the published devices. */
@@ -179,54 +183,55 @@ export class Identities {
   }
 
   /** Judges what the server says, pins what is new, and tells what is wrong. */
-  judge(userId: UserId, given: Lookup, signal?: AbortSignal): Promise<Judged> {
-    const turns = this.#judging.get(userId) ?? new Turns();
-    this.#judging.set(userId, turns);
-    return turns.run(async () => {
-      for (let lookup = given; ; lookup = await this.lookUp(userId, signal)) {
-        const pin = await this.pins.get(userId);
+  async judge(userId: UserId, given: Lookup, signal?: AbortSignal): Promise<Judged> {
+    const { me, now } = this.#options;
+    for (let lookup = given; ; lookup = await this.lookUp(userId, signal)) {
+      const { currentVersion, lists, pinnedVersion } = lookup;
+      let verdict: Verdict | undefined;
+      await this.pins.update(userId, async (pin) => {
         // A newer list was pinned while this answer was under way: it must not look rolled back.
-        if (pin?.version !== lookup.pinnedVersion) continue;
-        return { lookup, trust: await this.#judge(userId, lookup, pin) };
-      }
-    });
+        if (pin?.version !== pinnedVersion) return undefined;
+        const chain = await judgeChain({ currentVersion, lists }, { userId, now: now(), pin });
+        verdict =
+          userId === me.userId ? await this.#judgeOwn(chain, pin) : this.#judgeOther(userId, chain, pin);
+        return verdict.pin;
+      });
+      if (verdict) return { lookup, trust: verdict.trust };
+    }
   }
 
-  async #judge(
-    userId: UserId,
-    { currentVersion, lists }: Lookup,
-    pin: IdentityPin | undefined,
-  ): Promise<Trust> {
-    const { me, now } = this.#options;
-    const verdict = await judgeChain({ currentVersion, lists }, { userId, now: now(), pin });
-    if (userId === me.userId) return this.#judgeOwn(verdict, pin);
+  #judgeOther(userId: UserId, verdict: ChainVerdict, pin: IdentityPin | undefined): Verdict {
     if (!verdict.ok) {
       this.#tellRefused(userId, verdict.reason);
-      return pin ? trustIn(pin) : { kind: "untrusted" };
+      return { trust: pin ? trustIn(pin) : { kind: "untrusted" } };
     }
     // A chain that was pinned cannot be empty: that is a roll-back.
-    if (!verdict.newest) return { kind: "unsigned" };
-    return trustIn(await this.#accept(userId, verdict.newest, pin));
+    if (!verdict.newest) return { trust: { kind: "unsigned" } };
+    const next = this.#accept(userId, verdict.newest, pin);
+    return { trust: trustIn(next), pin: next };
   }
 
-  /** Trusts the list that a user's unconfirmed identity has signed. Undefined: there was nothing to confirm. */
-  async confirm(userId: UserId): Promise<IdentityPin | undefined> {
-    const pin = await this.pins.get(userId);
-    if (!pin?.unconfirmed) return undefined;
-    const confirmed = { ...pin, ...pin.unconfirmed, sinceMs: this.#options.now(), unconfirmed: null };
-    await this.pins.put(userId, confirmed);
-    return confirmed;
+  /** Trusts the list that a user's unconfirmed identity has signed, where there is one. */
+  async confirm(userId: UserId): Promise<void> {
+    const { now } = this.#options;
+    await this.pins.update(userId, (pin) =>
+      pin?.unconfirmed ? { ...pin, ...pin.unconfirmed, sinceMs: now(), unconfirmed: null } : undefined,
+    );
   }
 
   /** Tells it once in this client's life. */
-  tellOnce(event: ClientEvents["identity"]): void {
-    const key = JSON.stringify(event);
-    if (this.#told.has(key)) return;
-    this.#told.add(key);
-    this.#options.events.emit("identity", event);
+  tellOnce(event: IdentityEvent): void {
+    if (this.#told.has(JSON.stringify(event))) return;
+    this.hear(event);
+    this.#options.tell(event);
   }
 
-  async #accept(userId: UserId, newest: SignedList, pin: IdentityPin | undefined): Promise<IdentityPin> {
+  /** It was told, here or by another tab. */
+  hear(event: IdentityEvent): void {
+    this.#told.add(JSON.stringify(event));
+  }
+
+  #accept(userId: UserId, newest: SignedList, pin: IdentityPin | undefined): IdentityPin {
     const { now, policy } = this.#options;
     const list = toAccepted(newest);
     if (pin && (pin.version === list.version || pin.unconfirmed?.version === list.version)) return pin;
@@ -240,23 +245,23 @@ export class Identities {
           verifiedUik: pin?.verifiedUik ?? null,
           unconfirmed: null,
         };
-    await this.pins.put(userId, next);
     if (isChanged) this.tellOnce({ type: "identity_changed", userId, isBlocked, version: list.version });
     return next;
   }
 
   /** One's own key is not taken on trust: it was made here, handed over by another device, or restored. */
-  async #judgeOwn(verdict: ChainVerdict, pin: IdentityPin | undefined): Promise<Trust> {
+  async #judgeOwn(verdict: ChainVerdict, pin: IdentityPin | undefined): Promise<Verdict> {
     const { store, me, now } = this.#options;
     const { userId } = me;
+    const untrusted: Verdict = { trust: { kind: "untrusted" } };
     const own = await ownKeyRecord.get(store);
-    if (!own) return { kind: "untrusted" };
+    if (!own) return untrusted;
     if (!verdict.ok) {
       this.#tellRefused(userId, verdict.reason);
-      return pin ? trustIn(pin) : { kind: "untrusted" };
+      return pin ? { trust: trustIn(pin) } : untrusted;
     }
     const { newest } = verdict;
-    if (!newest) return { kind: "untrusted" };
+    if (!newest) return untrusted;
     if (!equalConstantTime(newest.parts.uik, own.uik)) {
       this.tellOnce({
         type: "identity_changed",
@@ -264,17 +269,16 @@ export class Identities {
         isBlocked: true,
         version: newest.parts.version,
       });
-      return { kind: "untrusted" };
+      return untrusted;
     }
-    if (pin && pin.version === newest.parts.version) return trustIn(pin);
+    if (pin && pin.version === newest.parts.version) return { trust: trustIn(pin) };
     const next = {
       ...toAccepted(newest),
       sinceMs: pin?.sinceMs ?? now(),
       verifiedUik: null,
       unconfirmed: null,
     };
-    await this.pins.put(userId, next);
-    return trustIn(next);
+    return { trust: trustIn(next), pin: next };
   }
 
   #tellRefused(userId: UserId, reason: DeviceListRefusal): void {

@@ -69,7 +69,12 @@ export class OwnChain {
     if (!verdict.ok) throw new TypeError(`an own list that is ${verdict.reason}`);
     await this.keep(text, verdict.list.parts);
     const list = toAccepted(verdict.list);
-    await pins.put(me.userId, { ...list, sinceMs: now(), verifiedUik: null, unconfirmed: null });
+    await pins.update(me.userId, () => ({
+      ...list,
+      sinceMs: now(),
+      verifiedUik: null,
+      unconfirmed: null,
+    }));
   }
 
   /** Keeps a list for {@link giveBack}. */

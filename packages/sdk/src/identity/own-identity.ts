@@ -2,11 +2,10 @@ import { type Bytes, type ListedDevice, parseDeviceList } from "@sotto/schema";
 import type { Api } from "../api/api.ts";
 import { readDeviceList, verifyDeviceList } from "../crypto/device-list.ts";
 import { type KeyPair, equalConstantTime } from "../crypto/primitives.ts";
-import type { Emitter } from "../emitter.ts";
 import { SottoError } from "../errors.ts";
-import type { ClientEvents } from "../events.ts";
+import type { IdentityEvent } from "../events.ts";
 import type { Store } from "../storage/store.ts";
-import { Turns } from "../turns.ts";
+import { type Turns, turnsOf } from "../turns.ts";
 import type { Account, Me } from "./account.ts";
 import type { Directory } from "./directory.ts";
 import type { Identities, Lookup } from "./identities.ts";
@@ -23,7 +22,7 @@ export interface OwnIdentityOptions {
   account: Account;
   identities: Identities;
   directory: Directory;
-  events: Emitter<ClientEvents>;
+  tell: (event: IdentityEvent) => void;
   now: () => number;
 }
 
@@ -33,7 +32,7 @@ const maxTries = 5;
 export class OwnIdentity {
   readonly chain: OwnChain;
   readonly #options: OwnIdentityOptions;
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
   #state: LinkState = "unknown";
   /** Takes what another device has handed over, where there is something. */
   #takeHandover: (lookup: Lookup, signal?: AbortSignal) => Promise<boolean> = async () => false;
@@ -41,11 +40,24 @@ export class OwnIdentity {
   constructor(options: OwnIdentityOptions) {
     this.#options = options;
     const { store, api, me, now, identities } = options;
+    this.#turns = turnsOf(store, "identity");
     this.chain = new OwnChain({ store, api, me, now, pins: identities.pins });
   }
 
   get state(): LinkState {
     return this.#state;
+  }
+
+  /** What was told here or by another tab. */
+  hear(event: IdentityEvent): void {
+    this.#options.identities.hear(event);
+    if (event.type === "linked") this.#state = "linked";
+    if (event.type === "not_linked") this.#state = "pending";
+  }
+
+  /** The next `ready` asks. */
+  forget(): void {
+    this.#state = "unknown";
   }
 
   onPending(take: (lookup: Lookup, signal?: AbortSignal) => Promise<boolean>): void {
@@ -120,12 +132,12 @@ export class OwnIdentity {
   }
 
   async #check(signal?: AbortSignal): Promise<void> {
-    const { store, me, identities, account, api, events } = this.#options;
+    const { store, me, identities, account, api, tell } = this.#options;
     const lookup = await identities.lookUp(me.userId, signal);
     const healed = await account.healKeys(api, lookup.devices, signal);
-    if (healed) events.emit("identity", { type: "keys_republished", reason: healed });
+    if (healed) tell({ type: "keys_republished", reason: healed });
     if (await this.chain.giveBack(lookup, signal)) {
-      events.emit("identity", { type: "list_republished", fromVersion: lookup.currentVersion + 1 });
+      tell({ type: "list_republished", fromVersion: lookup.currentVersion + 1 });
       return this.#settle(signal);
     }
     const pin = await identities.pins.get(me.userId);
@@ -147,7 +159,7 @@ export class OwnIdentity {
   }
 
   async #see(given: Lookup, signal?: AbortSignal): Promise<void> {
-    const { me, identities, account, directory, events } = this.#options;
+    const { me, identities, account, directory, tell } = this.#options;
     const { lookup, trust } = await identities.judge(me.userId, given, signal);
     const dik = trust.kind === "listed" ? trust.diks.get(me.deviceId) : undefined;
     const ownDik = account.keys.dik?.publicKeyBytes;
@@ -158,7 +170,7 @@ export class OwnIdentity {
     const pin = await identities.pins.get(me.userId);
     if (isLinked && newest !== undefined && pin) await this.chain.keep(newest, pin);
     directory.forget(me.userId);
-    if (before !== this.#state) events.emit("identity", { type: isLinked ? "linked" : "not_linked" });
+    if (before !== this.#state) tell({ type: isLinked ? "linked" : "not_linked" });
   }
 
   async #makeFirst(signal?: AbortSignal): Promise<void> {

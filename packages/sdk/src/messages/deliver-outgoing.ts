@@ -25,19 +25,19 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
   if (signal.aborted) throw toSottoError(signal.reason, signal);
   let message = await queue.get(clientMessageId);
   const file = message.payload.kind === "file" ? message.payload : undefined;
-  // Its log entry has come before the answer.
-  if (message.delivered) {
-    if (file) await session.files.finish(session, file, { clientMessageId, ...message.delivered, signal });
-    return toSentMessage(clientMessageId, message.delivered);
-  }
+  if (message.delivered) return finish(delivery, message);
   if (file) {
     const requireWanted = () => queue.get(clientMessageId);
     await session.files.upload(session, file, { clientMessageId, requireWanted, signal });
   }
   // Otherwise an earlier request may still be under way.
   const isFirstTry = message.sealed === null;
+  let refused: Sealed | null = null;
   for (let reseals = 0; ; reseals++) {
-    const [sealedMessage, sealed] = await seal(delivery, message);
+    message = await seal(delivery, message, refused);
+    const { sealed } = message;
+    // Its log entry has come while it was sealed.
+    if (!sealed) return finish(delivery, message);
     const stored = await transmit(delivery, message, sealed).catch(async (error: unknown) => {
       if (isStale(error) && reseals < maxReseals) return undefined;
       if (isFirstTry && isRefusal(error)) await queue.release(clientMessageId);
@@ -53,17 +53,29 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
     // Nothing was stored: the message may be sealed again under the same id, for the present devices.
     if (reseals >= resealsAtOnce) await sleep(backoffMs(reseals - resealsAtOnce), signal);
     await forgetParticipants(session, message.destination, sealed);
-    message = { ...sealedMessage, sealed: null };
+    refused = sealed;
   }
 }
 
-/** Stores the sealed bytes before the network sees them: a retry sends the same. */
-async function seal(delivery: Delivery, message: Outgoing): Promise<[Outgoing, Sealed]> {
-  if (message.sealed) return [message, message.sealed];
-  const { session, signal } = delivery;
+/** Of a message whose log entry has come before the answer. Throws `ABORTED` for one that is not delivered. */
+async function finish(
+  { session, clientMessageId, signal }: Delivery,
+  { payload, delivered }: Outgoing,
+): Promise<SentMessage> {
+  if (!delivered) throw new SottoError("ABORTED");
+  if (payload.kind === "file") {
+    await session.files.finish(session, payload, { clientMessageId, ...delivered, signal });
+  }
+  return toSentMessage(clientMessageId, delivered);
+}
+
+/** Stores the sealed bytes before the network sees them: a retry sends the same, unless they are what was refused. */
+async function seal(delivery: Delivery, message: Outgoing, refused: Sealed | null): Promise<Outgoing> {
+  if (message.sealed && message.sealed !== refused) return message;
+  const { session, clientMessageId, signal } = delivery;
   const participants = await findParticipants(session, message.destination, signal);
-  const { sealed, counter, writes } = await sealOutgoing(session, message, { ...delivery, participants });
-  return [await delivery.queue.update(delivery.clientMessageId, { sealed, counter }, writes), sealed];
+  const resealed = await sealOutgoing(session, message, { clientMessageId, signal, participants });
+  return delivery.queue.storeSealed(clientMessageId, resealed, refused);
 }
 
 async function transmit(

@@ -19,7 +19,7 @@ const message = (ciphertext: string): ReceivedMessage => ({
 });
 
 async function receive(store: Store, inbox: Inbox, ...texts: string[]): Promise<void> {
-  await store.commit(inbox.writesFor(texts.map(message)));
+  await store.commit(await inbox.writesFor(texts.map(message)));
   inbox.wake();
 }
 
@@ -34,7 +34,7 @@ async function readAll(inbox: Inbox, stopAt: string): Promise<string[]> {
 
 test("messages come in order, those of a later time too", async () => {
   const store = memoryStore();
-  const inbox = await Inbox.load(store);
+  const inbox = new Inbox(store);
   await receive(store, inbox, ...Array.from({ length: 50 }, (_, at) => String(at)));
   const reading = readAll(inbox, "later");
   await receive(store, inbox, "later");
@@ -43,17 +43,17 @@ test("messages come in order, those of a later time too", async () => {
 
 test("what was not consumed comes again after a restart, what was consumed does not", async () => {
   const store = memoryStore();
-  const inbox = await Inbox.load(store);
+  const inbox = new Inbox(store);
   await receive(store, inbox, "1", "2", "3");
   expect(await readAll(inbox, "2")).toEqual(["1", "2"]);
-  const restarted = await Inbox.load(store);
+  const restarted = new Inbox(store);
   await receive(store, restarted, "4");
   expect(await readAll(restarted, "4")).toEqual(["2", "3", "4"]);
 });
 
 test("one reader at a time; the next one may follow", async () => {
   const store = memoryStore();
-  const inbox = await Inbox.load(store);
+  const inbox = new Inbox(store);
   await receive(store, inbox, "1");
   const first = inbox.read();
   await first.next();
@@ -63,7 +63,7 @@ test("one reader at a time; the next one may follow", async () => {
 });
 
 test("a signal ends the reading while it waits", async () => {
-  const inbox = await Inbox.load(memoryStore());
+  const inbox = new Inbox(memoryStore());
   const abort = new AbortController();
   const reading = inbox.read(abort.signal).next();
   abort.abort();
@@ -75,7 +75,7 @@ test("a signal ends the reading while it waits", async () => {
 
 test("the end of the stream is told after what came before it", async () => {
   const store = memoryStore();
-  const inbox = await Inbox.load(store);
+  const inbox = new Inbox(store);
   await receive(store, inbox, "1");
   inbox.fail(new SottoError("DEVICE_REMOVED"));
   const reader = inbox.read();

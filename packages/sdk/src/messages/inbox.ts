@@ -1,9 +1,10 @@
 import { SottoError } from "../errors.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";
+import type { InboxReading } from "../tabs.ts";
 import { type ReceivedMessage, receivedMessage } from "./received-message.ts";
 
-const inboxRecord = defineRecord("inbox", receivedMessage);
+export const inboxRecord = defineRecord("inbox", receivedMessage);
 const pageSize = 32;
 
 /**
@@ -12,25 +13,23 @@ const pageSize = 32;
  */
 export class Inbox {
   readonly #store: Store;
-  #last: number;
+  readonly #reading: InboxReading;
   #arrival = Promise.withResolvers<void>();
   #readers = new AbortController();
   #failure: Error | undefined;
   #isBeingRead = false;
 
-  private constructor(store: Store, last: number) {
+  constructor(store: Store) {
     this.#store = store;
-    this.#last = last;
+    this.#reading = store.tabs?.readInbox(store) ?? readAlone(store);
   }
 
-  static async load(store: Store): Promise<Inbox> {
-    const [newest] = await inboxRecord.list(store, [], { isReversed: true, limit: 1 });
-    return new Inbox(store, Number(newest?.path[0] ?? 0));
-  }
-
-  /** To be committed together with the positions that they were read at, then told by `wake`. */
-  writesFor(messages: readonly ReceivedMessage[]): StoreWrite[] {
-    return messages.map((message) => inboxRecord.put([++this.#last], message));
+  /** In a turn: to be committed together with the positions that they were read at, then told by `wake`. */
+  async writesFor(messages: readonly ReceivedMessage[]): Promise<StoreWrite[]> {
+    if (messages.length === 0) return [];
+    const [newest] = await inboxRecord.list(this.#store, [], { isReversed: true, limit: 1 });
+    let last = Math.max(Number(newest?.path[0] ?? 0), await this.#reading.consumedThrough());
+    return messages.map((message) => inboxRecord.put([++last], message));
   }
 
   wake(): void {
@@ -67,18 +66,38 @@ export class Inbox {
   }
 
   async *#untilEnded(ended: AbortSignal): AsyncGenerator<ReceivedMessage, void, undefined> {
-    while (!ended.aborted) {
-      const arrival = this.#arrival.promise;
-      const page = await inboxRecord.list(this.#store, [], { limit: pageSize });
-      for (const { path, value } of page) {
-        if (ended.aborted) return;
-        yield value;
-        // Runs when the next one is asked for. Leaving the loop by `break` or an error does not come here.
-        await this.#store.commit([inboxRecord.remove(Number(path[0]))]);
+    let consumed = await this.#reading.begin();
+    try {
+      while (!ended.aborted) {
+        const arrival = this.#arrival.promise;
+        const page = await inboxRecord.list(this.#store, [], { after: [consumed], limit: pageSize });
+        for (const { path, value } of page) {
+          if (ended.aborted) return;
+          yield value;
+          // Runs when the next one is asked for. Leaving the loop by `break` or an error does not come here.
+          consumed = Number(path[0]);
+          await this.#reading.consume(consumed);
+        }
+        if (page.length > 0) continue;
+        if (this.#failure) throw this.#failure;
+        await arrival;
       }
-      if (page.length > 0) continue;
-      if (this.#failure) throw this.#failure;
-      await arrival;
+    } finally {
+      await this.#reading.end();
     }
   }
+}
+
+/** What is consumed is forgotten at once. */
+function readAlone(store: Store): InboxReading {
+  let last = 0;
+  return {
+    consumedThrough: async () => last,
+    begin: async () => 0,
+    consume: async (seq) => {
+      last = seq;
+      await store.commit([inboxRecord.remove(seq)]);
+    },
+    end: async () => {},
+  };
 }

@@ -3,13 +3,13 @@ import { retrying } from "../api/retry.ts";
 import { toSottoError } from "../api/to-sotto-error.ts";
 import { EnvelopeError } from "../crypto/errors.ts";
 import { type Payload, encodePayload } from "../crypto/payload.ts";
-import { type AnySottoError, SottoError, invalidInput, isAuthError } from "../errors.ts";
+import { type AnySottoError, SottoError, invalidInput, isAuthError, makeError } from "../errors.ts";
+import type { OutboxEvent } from "../events.ts";
 import type { Session } from "../session.ts";
 import { deliverOutgoing } from "./deliver-outgoing.ts";
-import { type Destination, laneKey } from "./destination.ts";
-import { OutgoingQueue } from "./outgoing-queue.ts";
-import type { SentMessage } from "./sent-message.ts";
-import { tellOwn } from "./tell-own.ts";
+import { type Destination, destinationOf, laneKey } from "./destination.ts";
+import { OutgoingQueue, findOutgoing } from "./outgoing-queue.ts";
+import { type SentMessage, toSentMessage } from "./sent-message.ts";
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** After a day without the server, `send` is rejected. */
@@ -40,16 +40,30 @@ interface Lane {
 export class Outbox {
   readonly #session: Session;
   readonly #queue: OutgoingQueue;
-  readonly #closing = new AbortController();
+  /** Something waits to be sent here, or does no longer. */
+  readonly #onWaiting: () => void;
+  #pausing = new AbortController();
+  /** Among several tabs, one empties the queue. */
+  #isActive: boolean;
+  #isClosed = false;
+  /** Tries that are under way, to be broken off. */
+  readonly #tries = new Map<string, AbortController>();
   readonly #waiters = new Map<string, Waiter>();
   /** The lanes that are being worked on. */
   readonly #lanes = new Map<string, Lane>();
   /** What earlier runs left of files. */
   #filesDone: Promise<void> = Promise.resolve();
 
-  constructor(session: Session) {
+  constructor(session: Session, onWaiting: () => void) {
     this.#session = session;
+    this.#onWaiting = onWaiting;
     this.#queue = new OutgoingQueue(session.store, session.turns);
+    this.#isActive = session.store.tabs === undefined;
+  }
+
+  /** Somebody waits for what was sent here. */
+  get isAwaited(): boolean {
+    return this.#waiters.size > 0;
   }
 
   /** Resolves once the server has stored the message. */
@@ -60,10 +74,14 @@ export class Outbox {
     if (signal?.aborted) throw toSottoError(signal.reason, signal);
     const delivered = await this.#queue.add(clientMessageId, { destination: to, payload });
     if (delivered) return delivered;
-    if (this.#closing.signal.aborted) throw new SottoError("CLOSED");
-    this.#tell(clientMessageId, to, { state: "queued" });
+    if (this.#isClosed) throw new SottoError("CLOSED");
+    return this.#queued(clientMessageId, to, signal);
+  }
+
+  #queued(clientMessageId: string, to: Destination, signal: AbortSignal | undefined): Promise<SentMessage> {
     const waiting = this.#waitFor(clientMessageId, signal);
-    this.#run(to);
+    this.#tell(clientMessageId, to, { state: "queued" });
+    if (!this.#isActive) this.#onWaiting();
     return waiting;
   }
 
@@ -74,10 +92,7 @@ export class Outbox {
   ): Promise<SentMessage> {
     const message = await this.#queue.requeue(clientMessageId);
     if (!message) throw new SottoError("MESSAGE_NOT_FOUND");
-    this.#tell(clientMessageId, message.destination, { state: "queued" });
-    const waiting = this.#waitFor(clientMessageId, signal);
-    this.#run(message.destination);
-    return waiting;
+    return this.#queued(clientMessageId, message.destination, signal);
   }
 
   /**
@@ -87,8 +102,6 @@ export class Outbox {
   async cancel(clientMessageId: string): Promise<boolean> {
     const message = await this.#queue.cancel(clientMessageId);
     if (!message) return false;
-    this.#waiters.get(clientMessageId)?.reject(new SottoError("ABORTED"));
-    this.#waiters.delete(clientMessageId);
     this.#tell(clientMessageId, message.destination, { state: "cancelled" });
     if (message.payload.kind === "file") {
       await this.#session.files.takeBack(this.#session, clientMessageId, message.payload);
@@ -96,21 +109,75 @@ export class Outbox {
     return true;
   }
 
-  /** Goes on with what an earlier run left unsent. */
+  /** Goes on with what is unsent, whoever has queued it, until `pause`. */
   async resume(): Promise<void> {
+    if (this.#isClosed) return;
+    if (!this.#isActive || this.#pausing.signal.aborted) this.#pausing = new AbortController();
+    this.#isActive = true;
+    await this.#settleWaiters();
     const { files } = this.#session;
-    this.#filesDone = files.resume(this.#session, this.#closing.signal).catch(() => {});
+    const { signal } = this.#pausing;
+    this.#filesDone = this.#filesDone.then(() => files.resume(this.#session, signal).catch(() => {}));
     for (const to of await this.#queue.listLanes()) this.#run(to);
   }
 
+  /** Sends nothing more. What is queued stays so, and whoever waits for it goes on waiting. */
+  async pause(): Promise<void> {
+    this.#isActive = false;
+    this.#pausing.abort(new SottoError("CLOSED"));
+    await Promise.all([this.#filesDone, ...[...this.#lanes.values()].map(({ done }) => done)]);
+  }
+
+  /** Everything that is queued was sent, or cannot be now. */
+  async untilIdle(): Promise<void> {
+    while (this.#lanes.size > 0) await Promise.all([...this.#lanes.values()].map(({ done }) => done));
+  }
+
   /** What is queued stays in the store, and goes on at the next start. */
-  async close(): Promise<void> {
-    const error = new SottoError("CLOSED");
-    this.#closing.abort(error);
+  async close(error: AnySottoError = makeError("CLOSED")): Promise<void> {
+    this.#isClosed = true;
     this.#rejectAll(error);
     // What is just being queued is in the store before that is closed.
     await this.#session.turns.run(async () => {});
-    await Promise.all([this.#filesDone, ...[...this.#lanes.values()].map(({ done }) => done)]);
+    await this.pause();
+  }
+
+  /** What became of a message, here or by another tab. */
+  hear(event: OutboxEvent): void {
+    const { clientMessageId, peerUserId, conversationId } = event;
+    if (event.state === "queued") {
+      if (this.#isActive)
+        this.#run(destinationOf(peerUserId ? ["direct", peerUserId] : ["group", conversationId ?? ""]));
+      return;
+    }
+    const waiter = this.#waiters.get(clientMessageId);
+    this.#waiters.delete(clientMessageId);
+    if (event.state === "sent") waiter?.resolve(event.message);
+    else waiter?.reject(event.state === "failed" ? event.error : new SottoError("ABORTED"));
+    if (this.#waiters.size === 0) this.#onWaiting();
+  }
+
+  /** Breaks off the present try. */
+  giveUp(clientMessageId: string): void {
+    this.#tries.get(clientMessageId)?.abort(new SottoError("ABORTED"));
+  }
+
+  /** Another tab may have sent it and died before it could tell. */
+  async #settleWaiters(): Promise<void> {
+    for (const [clientMessageId, waiter] of this.#waiters) {
+      const message = await findOutgoing(this.#session.store, clientMessageId);
+      if (message?.delivered) waiter.resolve(toSentMessage(clientMessageId, message.delivered));
+      else if (message?.state === "failed") waiter.reject(makeError(message.error ?? "ABORTED"));
+      else if (message) continue;
+      else waiter.reject(new SottoError("ABORTED"));
+      this.#waiters.delete(clientMessageId);
+    }
+  }
+
+  /** A new leader may have found nothing left to send: see what became of what is awaited here. */
+  async heardLeader(): Promise<void> {
+    await this.#settleWaiters();
+    if (this.#waiters.size === 0) this.#onWaiting();
   }
 
   #rejectAll(error: unknown): void {
@@ -126,7 +193,11 @@ export class Outbox {
     waiter.promise.catch(() => {});
     if (!signal) return waiter.promise;
     const aborted = Promise.withResolvers<never>();
-    const onAbort = (): void => aborted.reject(toSottoError(signal.reason, signal));
+    const onAbort = (): void => {
+      aborted.reject(toSottoError(signal.reason, signal));
+      // The one who waits is the one that sends: the try itself ends. Otherwise that one is told.
+      if (!this.#isActive) void this.#abandon(clientMessageId);
+    };
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
     try {
@@ -134,6 +205,14 @@ export class Outbox {
     } finally {
       signal.removeEventListener("abort", onAbort);
     }
+  }
+
+  /** For a tab that does not send. */
+  async #abandon(clientMessageId: string): Promise<void> {
+    const message = await this.#queue.fail(clientMessageId, "ABORTED").catch(() => undefined);
+    void this.#session.tell({ type: "gave_up", clientMessageId });
+    if (message)
+      this.#tell(clientMessageId, message.destination, { state: "failed", error: makeError("ABORTED") });
   }
 
   #run(to: Destination): void {
@@ -150,7 +229,7 @@ export class Outbox {
 
   async #work(key: string, lane: Lane): Promise<void> {
     try {
-      while (lane.hasMore && !this.#closing.signal.aborted) {
+      while (lane.hasMore && !this.#pausing.signal.aborted) {
         lane.hasMore = false;
         const next = await this.#queue.findNext(laneKey(lane.to));
         if (next === undefined) continue;
@@ -159,7 +238,7 @@ export class Outbox {
       }
     } catch (error) {
       // The session has ended, or the store broke: what is queued waits for the next `send` or start.
-      this.#rejectAll(error);
+      if (!this.#pausing.signal.aborted) this.#rejectAll(error);
     } finally {
       this.#lanes.delete(key);
     }
@@ -168,27 +247,29 @@ export class Outbox {
   /** Throws what keeps the whole queue waiting. */
   async #deliver(to: Destination, clientMessageId: string): Promise<void> {
     const waiter = this.#waiters.get(clientMessageId);
-    const closing = this.#closing.signal;
-    const signal = waiter?.signal ? AbortSignal.any([waiter.signal, closing]) : closing;
+    const pausing = this.#pausing.signal;
+    const giving = new AbortController();
+    this.#tries.set(clientMessageId, giving);
+    const signals = [pausing, giving.signal, ...(waiter?.signal ? [waiter.signal] : [])];
+    const signal = AbortSignal.any(signals);
     const delivery = { session: this.#session, queue: this.#queue, clientMessageId, signal };
     try {
       const message = await retrying(() => deliverOutgoing(delivery), { signal, forMs: retryForMs });
-      this.#waiters.get(clientMessageId)?.resolve(message);
-      this.#waiters.delete(clientMessageId);
       this.#tell(clientMessageId, to, { state: "sent", message });
     } catch (error) {
-      if (closing.aborted || isAuthError(error) || !(error instanceof SottoError)) throw error;
+      if (pausing.aborted || isAuthError(error) || !(error instanceof SottoError)) throw error;
       // Somebody asked for it once more, when the first asker had given up; or it was cancelled.
       if (this.#waiters.get(clientMessageId) !== waiter) return;
       await this.#fail(to, clientMessageId, error);
+    } finally {
+      this.#tries.delete(clientMessageId);
     }
   }
 
   async #fail(to: Destination, clientMessageId: string, error: AnySottoError): Promise<void> {
-    if (!(await this.#queue.fail(clientMessageId, error.code))) return;
-    this.#waiters.get(clientMessageId)?.reject(error);
-    this.#waiters.delete(clientMessageId);
-    this.#tell(clientMessageId, to, { state: "failed", error });
+    const failed = await this.#queue.fail(clientMessageId, error.code);
+    if (failed) this.#tell(clientMessageId, to, { state: "failed", error });
+    else await this.#settleWaiters();
   }
 
   #tell(
@@ -201,9 +282,9 @@ export class Outbox {
   ): void {
     const peerUserId = to.kind === "direct" ? to.peerUserId : null;
     const conversationId = to.kind === "group" ? to.conversationId : null;
-    this.#session.events.emit("outbox", { peerUserId, conversationId, clientMessageId, ...what });
-    // Read from the store as it is by then; a store that is closed meanwhile has nobody to tell.
-    void tellOwn(this.#session, to, { clientMessageId, isNew: what.state === "queued" }).catch(() => {});
+    const event: OutboxEvent = { peerUserId, conversationId, clientMessageId, ...what };
+    // A store that is closed meanwhile has nobody to tell.
+    void this.#session.tell({ type: "own", to, event }).catch(() => {});
   }
 }
 

@@ -6,8 +6,15 @@ import { type Reader, defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";
 import type { Turns } from "../turns.ts";
 import { type Destination, type LaneKey, destinationOf, laneKey } from "./destination.ts";
-import { counterRecord } from "./seal-outgoing.ts";
-import { type Outgoing, type SentMessage, outgoing, toDelivered, toSentMessage } from "./sent-message.ts";
+import { type SealedOutgoing, counterRecord } from "./seal-outgoing.ts";
+import {
+  type Outgoing,
+  type Sealed,
+  type SentMessage,
+  outgoing,
+  toDelivered,
+  toSentMessage,
+} from "./sent-message.ts";
 
 /** This device's own messages, by `clientMessageId`. */
 export const outgoingRecord = defineRecord("sent", outgoing);
@@ -144,14 +151,19 @@ export class OutgoingQueue {
     return message;
   }
 
-  /** Changes a queued message. Throws `ABORTED` for one that was cancelled meanwhile. */
-  update(
+  /**
+   * Stores what a message was sealed to, in place of `replaced`. Where something else was stored meanwhile that stays, and
+   * is given: it may be on its way. Throws `ABORTED` for a message that was cancelled.
+   */
+  storeSealed(
     clientMessageId: string,
-    change: Partial<Outgoing>,
-    writes: readonly StoreWrite[] = [],
+    { sealed, counter, writes }: SealedOutgoing,
+    replaced: Sealed | null,
   ): Promise<Outgoing> {
     return this.#turns.run(async () => {
-      const message = { ...(await this.get(clientMessageId)), ...change };
+      const present = await this.get(clientMessageId);
+      if (present.delivered || present.sealed?.body !== replaced?.body) return present;
+      const message = { ...present, sealed, counter };
       await this.#store.commit([...writes, outgoingRecord.put([clientMessageId], message)]);
       return message;
     });
@@ -182,7 +194,7 @@ export class OutgoingQueue {
     });
   }
 
-  /** Stores why a message was not sent and takes it out of the queue. Undefined: it was cancelled. */
+  /** Stores why a message was not sent and takes it out of the queue. Undefined: it was cancelled, or has been sent. */
   fail(clientMessageId: string, error: SottoErrorCode): Promise<Outgoing | undefined> {
     return this.#end(clientMessageId, { state: "failed", error });
   }
@@ -190,7 +202,7 @@ export class OutgoingQueue {
   #end(clientMessageId: string, change: Partial<Outgoing>): Promise<Outgoing | undefined> {
     return this.#turns.run(async () => {
       const queued = await outgoingRecord.get(this.#store, clientMessageId);
-      if (!queued) return undefined;
+      if (!queued || (queued.delivered && !change.delivered)) return undefined;
       const message = { ...queued, ...change };
       await this.#store.commit([
         outgoingRecord.put([clientMessageId], message),

@@ -1,7 +1,7 @@
 import type { Bytes } from "@sotto/schema";
 import { aesGcmOpen, aesGcmSeal, randomBytes } from "../crypto/primitives.ts";
 import { SottoError } from "../errors.ts";
-import { Turns } from "../turns.ts";
+import { LocalTurns } from "../turns.ts";
 import type { Store, StoreItem, StoreWrite } from "./store.ts";
 import { decodeValue, encodeValue } from "./value-codec.ts";
 
@@ -19,13 +19,14 @@ const prefixLength = 1 + ivLength;
  */
 export function encryptedStore(inner: Store, key: CryptoKey): Store {
   // Encrypting takes its time: without turns, a later commit could overtake an earlier one.
-  const turns = new Turns();
+  const turns = new LocalTurns();
   const open = async (item: StoreItem): Promise<StoreItem> => ({
     ...item,
     value: await openValue(item, key),
   });
   return {
     keepsCryptoKeys: inner.keepsCryptoKeys,
+    tabs: inner.tabs,
     get: async (name) => openValue({ key: name, value: await inner.get(name) }, key),
     list: async (prefix, options) => Promise.all((await inner.list(prefix, options)).map(open)),
     commit: (writes) => {

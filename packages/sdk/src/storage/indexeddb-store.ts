@@ -1,4 +1,4 @@
-import { type IDBPDatabase, openDB } from "idb";
+import { type IDBPDatabase, type IDBPObjectStore, openDB } from "idb";
 import { generateAesKey } from "../crypto/primitives.ts";
 import { SottoError, invalidInput } from "../errors.ts";
 import { encryptedStore } from "./encrypted-store.ts";
@@ -6,6 +6,7 @@ import { evictionMarker } from "./eviction-marker.ts";
 import { type StoreDb, indexedDbItems } from "./indexeddb-items.ts";
 import { isStoreVersionKey } from "./migrate-store.ts";
 import type { Store, StoreWrite } from "./store.ts";
+import { BrowserTabs, type DeposedTabs } from "../tabs/browser-tabs.ts";
 
 export interface IndexedDbStoreOptions {
   /**
@@ -17,13 +18,16 @@ export interface IndexedDbStoreOptions {
   whenEvicted?: "throw" | "begin_anew" | undefined;
 }
 
-const databaseVersion = 1;
+const databaseVersion = 2;
 const atRestKey = "at-rest";
 
 /**
  * A store in the browser's IndexedDB, one database for each `name`. Values are encrypted with an AES-256-GCM key that
  * script cannot read out, and the device's identity key is kept as a `CryptoKey` that script can use but not copy. The
  * browser keeps both in its profile: against whoever takes the disk, only the disk's encryption helps.
+ *
+ * Several tabs may have it open, and act as one client (docs/SDK.md, "Several tabs"). In browsers that lack Web Locks or
+ * `BroadcastChannel`, the tab that opened it last has it; to the others everything that writes throws `STORE_LOCKED`.
  *
  * Throws {@link SottoError} `STORE_EVICTED` when the browser has deleted what was there (as far as that can be told: see
  * docs/SECURITY.md), `STORE_TOO_NEW`, `STORE_DAMAGED`, and `STORE_FAILED` where IndexedDB is refused.
@@ -46,7 +50,7 @@ export async function indexedDbStore(name: string, options: IndexedDbStoreOption
     }
     if (options.isPersistenceRequested) await navigator.storage.persist();
     const key = await findOrMakeKey(db, isEmpty);
-    return encryptedStore(withMarker(db, marker), key);
+    return encryptedStore(withMarker(await shareItems(db, name), { db, marker }), key);
   } catch (error) {
     db.close();
     throw error;
@@ -56,9 +60,12 @@ export async function indexedDbStore(name: string, options: IndexedDbStoreOption
 async function openDatabase(name: string): Promise<IDBPDatabase<StoreDb>> {
   try {
     return await openDB<StoreDb>(`sotto/${name}`, databaseVersion, {
-      upgrade: (db) => {
-        db.createObjectStore("items");
-        db.createObjectStore("keys");
+      upgrade: (db, before) => {
+        if (before < 1) {
+          db.createObjectStore("items");
+          db.createObjectStore("keys");
+        }
+        db.createObjectStore("tabs");
       },
       // A newer version in another tab wants to open it, or somebody deletes it: this one must let go.
       blocking: (_present, _wanted, event) => {
@@ -86,9 +93,53 @@ async function findOrMakeKey(db: IDBPDatabase<StoreDb>, isEmpty: boolean): Promi
 
 const isKept = ({ key, value }: StoreWrite): boolean => value !== undefined && !isStoreVersionKey(key);
 
+/** Several tabs share them; where the browser has no means for that, the tab that has opened them last has them. */
+async function shareItems(db: IDBPDatabase<StoreDb>, name: string): Promise<Store> {
+  const deposed: DeposedTabs = {
+    add: (tabIds) => writeTabs(db, (tabs) => tabIds.map((id) => tabs.put("deposed", id))),
+    remove: (tabIds) => writeTabs(db, (tabs) => tabIds.map((id) => tabs.delete(id))),
+    list: () => db.getAllKeys("tabs"),
+  };
+  const tabs = await BrowserTabs.open(`sotto/${name}`, deposed);
+  if (!tabs) {
+    const ownId = crypto.randomUUID();
+    await writeTabs(db, (owners) => [owners.put(ownId, "owner")]);
+    return indexedDbItems(db, async (get) => (await get("owner")) === ownId);
+  }
+  const items = indexedDbItems(db, async (get) => (await get(tabs.id)) === undefined);
+  return {
+    ...items,
+    tabs,
+    commit: async (writes) => {
+      try {
+        await items.commit(writes);
+      } catch (error) {
+        if (error instanceof SottoError && error.code === "STORE_LOCKED") tabs.onDeposed();
+        throw error;
+      }
+    },
+    close: async () => {
+      tabs.close();
+      await items.close();
+    },
+  };
+}
+
+type TabsStore = IDBPObjectStore<StoreDb, ["tabs"], "tabs", "readwrite">;
+
+async function writeTabs(
+  db: IDBPDatabase<StoreDb>,
+  write: (tabs: TabsStore) => Promise<unknown>[],
+): Promise<void> {
+  const tx = db.transaction("tabs", "readwrite", { durability: "strict" });
+  await Promise.all([...write(tx.store), tx.done]);
+}
+
 /** Sets the marker once something is kept, and takes it away when a commit has left nothing. */
-function withMarker(db: IDBPDatabase<StoreDb>, marker: ReturnType<typeof evictionMarker>): Store {
-  const items = indexedDbItems(db);
+function withMarker(
+  items: Store,
+  { db, marker }: { db: IDBPDatabase<StoreDb>; marker: ReturnType<typeof evictionMarker> },
+): Store {
   return {
     ...items,
     commit: async (writes) => {

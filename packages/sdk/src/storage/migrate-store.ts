@@ -33,6 +33,8 @@ export async function migrateStore(store: Store, steps: readonly Migration[] = m
   const version = stored ?? (isEmpty ? latest : 1);
   if (version > latest) throw new SottoError("STORE_TOO_NEW");
   if (stored === undefined) await store.commit([versionRecord.put([], version)]);
+  // A tab of the old version must not write by the old schemas any more.
+  if (version < latest) await store.tabs?.deposeOthers();
   for (const [at, migrate] of steps.entries()) {
     const next = at + 2;
     if (next > version) await store.commit([...(await migrate(store)), versionRecord.put([], next)]);

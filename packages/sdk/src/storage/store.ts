@@ -1,3 +1,5 @@
+import type { Tabs } from "../tabs.ts";
+
 /**
  * Where a client keeps its keys, positions, inbox and outbox: an ordered key–value store with atomic commits.
  * Keys are printable ASCII, and in the clear also where values are encrypted: they hold ids and numbers, nothing that
@@ -6,6 +8,8 @@
 export interface Store {
   /** A value may also be a `CryptoKey` by itself, a non-extractable one too. Undefined: it may not. */
   readonly keepsCryptoKeys?: true | undefined;
+  /** Several clients may have it open at once, by these means. Undefined: one at a time. */
+  readonly tabs?: Tabs | undefined;
   /** The value, or undefined. */
   get(key: string): Promise<unknown>;
   /** The items whose keys begin with `prefix`, in the order of their keys' characters. */

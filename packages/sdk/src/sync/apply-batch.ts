@@ -1,11 +1,11 @@
-import type { ConversationId, Event, LogId } from "@sotto/schema";
+import type { ConversationId, Event } from "@sotto/schema";
 import * as z from "zod/mini";
-import { readToken } from "../identity/token.ts";
 import type { Inbox } from "../messages/inbox.ts";
 import { baseOf, openMessage, parseHeader } from "../messages/open-message.ts";
 import { directRecord, forgottenGroup, knownMembers } from "../messages/participants.ts";
 import { isFromThisDevice, readOwn } from "../messages/read-own.ts";
 import type { ReceivedMessage } from "../messages/received-message.ts";
+import { type BatchNews, batchRecord } from "../news.ts";
 import type { Session } from "../session.ts";
 import { Draft } from "../storage/draft.ts";
 import { defineRecord } from "../storage/records.ts";
@@ -14,7 +14,6 @@ import { ensureConversation } from "../timeline/identify-conversation.ts";
 import { Placing } from "../timeline/place.ts";
 import { type StoredConversation, conversationRecord, idRecord, orphanRecord } from "../timeline/records.ts";
 import { takeReadElsewhere, placeReadElsewhere } from "../timeline/mark-read.ts";
-import { tellConversation, tellTouched } from "../timeline/tell-touched.ts";
 import { gapWrite } from "./heal-gap.ts";
 import { ReplayWindows } from "./replay-windows.ts";
 import type { SyncEntry } from "./sync-event.ts";
@@ -57,33 +56,51 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
     if (step.type === "entry") prepared.push(await prepare(step.entry, { ...applying, windows }));
   }
   const received = prepared.flatMap(({ message }) => (message ? [message] : []));
-  const touched = await session.turns.run(async () => {
+  const news = await session.turns.run(async () => {
     const draft = new Draft(session.store);
     const placing = new Placing(draft, { source: "stream", me: session.me });
     for (const one of prepared) await place(session, one, { draft, placing });
+    const told = await newsOf(session, {
+      batch,
+      touched: placing.touched,
+      hasReceived: received.length > 0,
+      sequences: windows.events(),
+    });
     await session.store.commit([
       ...draft.writes,
-      ...inbox.writesFor(received),
+      ...(await inbox.writesFor(received)),
       ...windows.writes(),
       ...batch.steps.flatMap((step) => (step.type === "resync" ? [gapWrite(step)] : [])),
       ...[...batch.positions].map(([log, seq]) => positionRecord.put([log], seq)),
+      ...(session.store.tabs ? [batchRecord.put([], told)] : []),
     ]);
-    return placing.touched;
+    return told;
   });
-  if (received.length > 0) inbox.wake();
-  await tellTouched(session, touched);
-  for (const event of windows.events()) session.events.emit("sequence", event);
+  await session.tell(news);
+}
+
+async function newsOf(
+  { store }: Session,
+  given: { batch: Batch<SyncEntry> } & Pick<BatchNews, "touched" | "hasReceived" | "sequences">,
+): Promise<BatchNews> {
+  const { batch, ...told } = given;
+  const last = store.tabs && (await batchRecord.get(store));
+  const news: BatchNews = {
+    type: "batch",
+    n: (last?.n ?? 0) + 1,
+    ...told,
+    gaps: [],
+    events: [],
+  };
   for (const step of batch.steps) {
     if (step.type === "resync") {
-      // The log of a resync came from the server as a `LogId`.
-      const { prunedFrom, prunedThrough } = step;
-      session.events.emit("resync", { log: step.log as LogId, prunedFrom, prunedThrough });
-    } else if (step.entry.event) {
-      const { event } = step.entry;
-      if (event.type === "conversation.read") await tellConversation(session, event.conversationId);
-      tell(session, event);
+      const { log, prunedFrom, prunedThrough } = step;
+      news.gaps.push({ log, prunedFrom, prunedThrough });
+    } else if (step.entry.event && step.entry.event.type !== "message.created") {
+      news.events.push(step.entry.event);
     }
   }
+  return news;
 }
 
 async function prepare(entry: SyncEntry, applying: Applying & { windows: ReplayWindows }): Promise<Prepared> {
@@ -183,36 +200,5 @@ async function place(
       return;
     default:
       await placing.told(event, where);
-  }
-}
-
-/** This device signs in again and again, and finds that in the account log. */
-function isOwnSession(token: string | undefined, sessionId: string): boolean {
-  return token !== undefined && readToken(token).sessionId === sessionId;
-}
-
-function tell({ events, directory, identity, account, me }: Session, event: Event): void {
-  switch (event.type) {
-    case "message.created":
-      return;
-    case "message.delivered":
-    case "message.read": {
-      const { type, ...receipt } = event;
-      events.emit("receipt", { kind: type === "message.read" ? "read" : "delivered", ...receipt });
-      return;
-    }
-    case "device_list.changed":
-      directory.forget(me.userId);
-      events.emit("deviceList", { change: event.change, deviceId: event.deviceId });
-      return;
-    case "device_list.signed":
-      // A failure is made good at the next connection.
-      identity.check().catch(() => {});
-      return;
-    case "session.opened":
-      if (!isOwnSession(account.token, event.sessionId)) events.emit("sessionOpened", { at: event.at });
-      return;
-    default:
-      events.emit("change", event);
   }
 }

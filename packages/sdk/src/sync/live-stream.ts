@@ -70,7 +70,7 @@ export class LiveStream {
   }
 
   async #run(): Promise<void> {
-    const { inbox, onStatus, session } = this.#options;
+    const { onStatus, session } = this.#options;
     const rotation = setInterval(() => {
       session.account.publish(session.api, this.#connection.signal).catch(() => {});
     }, rotationCheckMs);
@@ -78,7 +78,6 @@ export class LiveStream {
     const error = await this.#connection.ended;
     clearInterval(rotation);
     await this.#windUp(error);
-    if (error.code !== "CLOSED") inbox.fail(error);
     onStatus(finalStatusOf(error));
   }
 
@@ -110,7 +109,8 @@ export class LiveStream {
   }
 
   #tellTyping({ from, isTyping, conversationId }: Signal): void {
-    this.#options.session.events.emit("typing", { userId: from, isTyping, conversationId });
+    const typing = { userId: from, isTyping, conversationId };
+    void this.#options.session.tell({ type: "typing", typing });
   }
 
   #handle(input: SyncInput<SyncEntry>): void {

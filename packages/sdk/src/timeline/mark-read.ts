@@ -7,7 +7,6 @@ import { Draft } from "../storage/draft.ts";
 import { defineRecord } from "../storage/records.ts";
 import { findPlace } from "./read-timeline.ts";
 import { conversationRecord, messageRecord } from "./records.ts";
-import { tellConversation } from "./tell-touched.ts";
 
 const pageSize = 200;
 
@@ -23,7 +22,7 @@ export async function markRead(
   const { conversationId } = await findPlace(session, to);
   if (conversationId === undefined) return;
   const last = await session.turns.run(() => readThrough(session, conversationId, throughSeq));
-  await tellConversation(session, conversationId);
+  await session.tell({ type: "read", conversationId });
   if (last === undefined) return;
   await session.api.call(
     (server, options) => server.messages.ackReadThrough.mutate({ messageId: last }, options),

@@ -11,26 +11,37 @@ const html =
 
 interface OpenedPage extends AsyncDisposable {
   page: Page;
+  /** Another tab of the same browser, which has run the same entry. */
+  openTab(): Promise<Page>;
   /** What the page complained about. */
   complaints: string[];
 }
 
 /** A page in a real Chromium that has run an entry, from `http://127.0.0.1`: a secure context. */
-export async function openPage(entry: string): Promise<OpenedPage> {
+export async function openPage(
+  entry: string,
+  options: { hasProcesses?: boolean; beforeEntry?: string } = {},
+): Promise<OpenedPage> {
   await using stack = new AsyncDisposableStack();
   const folder = await bundle(entry);
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const { server, origin } = await serve(folder);
   stack.defer(() => void server.close());
-  const browser = await openBrowser();
+  const browser = await openBrowser(options);
   stack.defer(() => browser.close());
-  const page = await browser.newPage();
+  const context = await browser.newContext();
+  if (options.beforeEntry !== undefined) await context.addInitScript(options.beforeEntry);
   const complaints: string[] = [];
-  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(error.stack ?? error.message));
-  await page.goto(origin);
+  const openTab = async (): Promise<Page> => {
+    const page = await context.newPage();
+    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+    page.on("pageerror", (error) => complaints.push(error.stack ?? error.message));
+    await page.goto(origin);
+    return page;
+  };
+  const page = await openTab();
   const moved = stack.move();
-  return { page, complaints, [Symbol.asyncDispose]: () => moved.disposeAsync() };
+  return { page, openTab, complaints, [Symbol.asyncDispose]: () => moved.disposeAsync() };
 }
 
 /** The bundle, and `docs/` of the repository. */

@@ -7,7 +7,7 @@ import { Inbox } from "../../messages/inbox.ts";
 import { OutgoingQueue, listUnplaced } from "../../messages/outgoing-queue.ts";
 import { directRecord } from "../../messages/participants.ts";
 import { loadPositions } from "../../sync/apply-batch.ts";
-import { Turns } from "../../turns.ts";
+import { LocalTurns } from "../../turns.ts";
 import { memoryStore } from "../memory-store.ts";
 import { migrateStore } from "../migrate-store.ts";
 import type { Store } from "../store.ts";
@@ -46,7 +46,7 @@ describe("version 1", () => {
     const store = await storeOf(version1);
     await migrateStore(store);
     const texts: unknown[] = [];
-    for await (const message of (await Inbox.load(store)).read()) {
+    for await (const message of new Inbox(store).read()) {
       texts.push(message.kind === "text" && message.text);
       if (texts.length === 2) break;
     }
@@ -58,7 +58,7 @@ describe("version 1", () => {
     const first = String(await store.get(`outbox/${version1.bob}/0000000000000001`));
     const before = await store.get(`sent/${first}`);
     await migrateStore(store);
-    const queue = new OutgoingQueue(store, new Turns());
+    const queue = new OutgoingQueue(store, new LocalTurns());
     expect(await queue.listLanes()).toEqual([toBob]);
     expect(await queue.findNext(["direct", toBob.peerUserId])).toBe(first);
     const { sealed, ...message } = await queue.get(first);
@@ -84,7 +84,7 @@ describe("version 1", () => {
     const store = await storeOf(version1);
     await migrateStore(store);
     const key = Object.keys(version1.items).find((name) => name.startsWith("sent/")) ?? "";
-    const queue = new OutgoingQueue(store, new Turns());
+    const queue = new OutgoingQueue(store, new LocalTurns());
     const payload = { kind: "text" as const, text: "delivered", sentAtMs: 0 };
     const again = await queue.add(key.slice("sent/".length), { destination: toBob, payload });
     expect(again).toMatchObject({ kem: "x-wing" });

@@ -1,0 +1,55 @@
+import type { News } from "./news.ts";
+import type { Store } from "./storage/store.ts";
+
+/** What a tab does for those that share its store, as told by {@link Membership}. */
+export interface TabHost {
+  /** This tab has something to receive or to send. */
+  readonly wantsToLead: boolean;
+  /** From now on this tab alone holds the live stream and empties the outbox. */
+  beginLeading(): Promise<void>;
+  endLeading(): Promise<void>;
+  /** What another tab tells. One at a time, in order for each tab. */
+  hear(news: News): Promise<void>;
+  /** Forgets what it knew of the store and reads it anew: others have changed it without a word. */
+  reload(): Promise<void>;
+}
+
+/** One client's part among the tabs of its store. */
+export interface Membership {
+  /** Stands for leader, or does so no longer, as the host wants. Resolves once a leadership that is not wanted has ended. */
+  update(): Promise<void>;
+  /** Runs a task while nobody leads. */
+  seize<T>(task: () => Promise<T>): Promise<T>;
+  leave(): Promise<void>;
+}
+
+/** How an application reads its inbox where each tab reads it. */
+export interface InboxReading {
+  /** Up to this number everything was consumed somewhere: what comes is numbered above it. */
+  consumedThrough(): Promise<number>;
+  /** Gives the number after which to begin. */
+  begin(): Promise<number>;
+  /** A message is forgotten once every tab that is reading has consumed it. */
+  consume(seq: number): Promise<void>;
+  end(): Promise<void>;
+}
+
+/** By what the clients that have one store open at once, each in its tab, act as one. */
+export interface Tabs {
+  join(host: TabHost): Membership;
+  /**
+   * Runs a task while no other tab runs one of the same name. A tab that holds a name and does not answer is deposed.
+   * `lost` aborts when that happens to this one: what the task still commits is refused. Throws `ABORTED` when `signal`
+   * aborts before the task has begun.
+   */
+  hold<T>(name: string, task: (lost: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** To the other tabs. Never what was said, nor keys: those are read from the store. */
+  post(news: News): void;
+  /** Another tab has taken this one for dead, or has signed out: it is to join anew. */
+  isDeposed(): Promise<boolean>;
+  /** Nobody else has the store open. */
+  isAlone(): Promise<boolean>;
+  /** Whatever the others have begun, they commit nothing any more: each joins anew. */
+  deposeOthers(): Promise<void>;
+  readInbox(store: Store): InboxReading;
+}

@@ -1,0 +1,121 @@
+/** A client in one of several tabs, for a test that drives them from outside. */
+import { type Client, createClient } from "@sotto/sdk";
+import { indexedDbStore } from "@sotto/sdk/browser";
+
+let client: Client | undefined;
+/** What was told here, each time it was. */
+const told = {
+  lines: [] as string[],
+  messages: [] as string[],
+  statuses: [] as string[],
+  sent: [] as string[],
+};
+const waiting = new Set<() => void>();
+const changed = (): void => waiting.forEach((check) => check());
+
+function opened(): Client {
+  if (!client) throw new Error("not opened");
+  return client;
+}
+
+async function read(): Promise<void> {
+  try {
+    for await (const message of opened().messages()) {
+      told.messages.push(message.kind === "text" ? message.text : message.kind);
+      changed();
+    }
+  } catch (error) {
+    told.messages.push(`(${error instanceof Error && "code" in error ? String(error.code) : "?"})`);
+    changed();
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) {
+    await new Promise<void>((resolve) => {
+      const check = (): void => {
+        waiting.delete(check);
+        resolve();
+      };
+      waiting.add(check);
+    });
+  }
+}
+
+export const tab = {
+  async open(url: string) {
+    client = await createClient({ url, store: await indexedDbStore("tabs") });
+    client.on("message", ({ content }) => {
+      told.lines.push(content.kind === "text" ? content.text : content.kind);
+      changed();
+    });
+    client.on("status", ({ state }) => {
+      told.statuses.push(state);
+      changed();
+    });
+    client.on("outbox", ({ state, clientMessageId }) => {
+      if (state === "sent") told.sent.push(clientMessageId);
+      changed();
+    });
+    return client.me;
+  },
+
+  async signIn(phone: string) {
+    const { otpSession, devCode = "" } = await opened().requestOtp(phone);
+    return opened().signIn({ phone, otp: devCode, otpSession, deviceName: "a browser" });
+  },
+
+  async start(): Promise<void> {
+    await opened().start();
+    void read();
+  },
+
+  send: async (userId: string, text: string) => (await opened().conversations.with(userId).send(text)).id,
+
+  /** Without waiting for it. */
+  queue(userId: string, texts: string[]): void {
+    for (const text of texts)
+      opened()
+        .conversations.with(userId)
+        .send(text)
+        .catch(() => {});
+  },
+
+  timeline: async (userId: string) =>
+    (await opened().conversations.with(userId).messages({ limit: 500 })).messages.map(
+      ({ content, state }) => `${content.kind === "text" ? content.text : content.kind}: ${state ?? ""}`,
+    ),
+
+  unread: async (userId: string) => (await opened().conversations.with(userId).summary())?.unreadCount,
+  markRead: (userId: string) => opened().conversations.with(userId).markRead(),
+  /** Of the page before it was opened, too. */
+  untilLine: (text: string) => until(() => told.lines.includes(text)),
+  untilMessage: (text: string) => until(() => told.messages.includes(text)),
+  untilSent: (count: number) => until(() => told.sent.length >= count),
+  untilStatus: (state: string) => until(() => opened().status.state === state),
+  untilCaughtUp: () => until(() => opened().status.isCaughtUp),
+  told: () => told,
+  me: () => opened().me,
+  status: () => opened().status.state,
+  signOut: () => opened().signOut(),
+  stop: () => opened().stop(),
+  close: () => opened().close(),
+
+  /** Who holds the lock of the leader: the number of the page's own, and of others. */
+  async isLeading(): Promise<boolean> {
+    const { held = [] } = await navigator.locks.query();
+    const leader = held.find(({ name }) => name === "sotto/tabs/lead");
+    const own = held.find(({ name }) => name === `page/${pageId}`);
+    return leader !== undefined && leader.clientId === own?.clientId;
+  },
+
+  /** The page stands still until the server answers. */
+  freeze(url: string): void {
+    const request = new XMLHttpRequest();
+    request.open("GET", url, false);
+    request.send();
+  },
+};
+
+const pageId = crypto.randomUUID();
+void navigator.locks?.request(`page/${pageId}`, () => new Promise(() => {}));
