@@ -1,71 +1,14 @@
 import { type AddressInfo, createServer } from "node:net";
 import type { Me } from "@sotto/sdk";
-import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { openPage } from "../../../../packages/sdk/test/browser/open-page.ts";
 import { randomPhone } from "../rest-client.ts";
-import { TestUser } from "../sdk-fixtures.ts";
+import { Tab, crash, leaderOf, openTabs, tabEntry } from "../sdk-tabs.ts";
 import { startTestServer } from "../test-server.ts";
 
 const timeoutMs = 60_000;
-const text = (value: unknown): string => JSON.stringify(value);
 const range = (name: string, count: number): string[] =>
   Array.from({ length: count }, (_, at) => `${name} ${at}`);
-
-class Tab {
-  readonly page: Page;
-  constructor(page: Page) {
-    this.page = page;
-  }
-
-  run<T = void>(call: string, ...args: unknown[]): Promise<T> {
-    return this.page.evaluate<T>(`tab.${call}(${args.map(text).join(", ")})`);
-  }
-
-  told(): Promise<{ lines: string[]; messages: string[]; statuses: string[]; sent: string[] }> {
-    return this.run("told");
-  }
-}
-
-/** A user with several tabs in one browser, and a peer in Node. */
-async function openTabs(count: number) {
-  await using stack = new AsyncDisposableStack();
-  const server = stack.use(await startTestServer());
-  const peer = stack.use(await TestUser.open({ url: server.url }));
-  const opened = stack.use(
-    await openPage('import { tab } from "./tab-page.ts"; globalThis.tab = tab;', { hasProcesses: true }),
-  );
-  const tabs = [new Tab(opened.page)];
-  const [first] = tabs;
-  if (!first) throw new Error("no tab");
-  await first.run("open", server.url);
-  const me = await first.run<Me>("signIn", randomPhone());
-  const openTab = async (): Promise<Tab> => {
-    const tab = new Tab(await opened.openTab());
-    expect(await tab.run("open", server.url)).toEqual(me);
-    return tab;
-  };
-  while (tabs.length < count) tabs.push(await openTab());
-  for (const tab of tabs) {
-    await tab.run("start");
-    await tab.run("untilCaughtUp");
-  }
-  const moved = stack.move();
-  return {
-    server,
-    peer,
-    me,
-    tabs,
-    openTab,
-    toMe: peer.client.conversations.with(me.userId),
-    [Symbol.asyncDispose]: () => moved.disposeAsync(),
-  };
-}
-
-const leaderOf = async (tabs: readonly Tab[]): Promise<Tab> => {
-  for (const tab of tabs) if (await tab.run<boolean>("isLeading")) return tab;
-  throw new Error("nobody leads");
-};
 
 test("three tabs show each message once, and are one device", { timeout: timeoutMs }, async () => {
   await using world = await openTabs(3);
@@ -228,7 +171,7 @@ test("tabs are reloaded, stopped and closed: the others go on", { timeout: timeo
 
 test("without Web Locks the tab that opened the store last has it", { timeout: timeoutMs }, async () => {
   await using server = await startTestServer();
-  await using opened = await openPage('import { tab } from "./tab-page.ts"; globalThis.tab = tab;', {
+  await using opened = await openPage(tabEntry, {
     beforeEntry: "Object.defineProperty(navigator, 'locks', { value: undefined });",
   });
   const [older, newer] = [new Tab(opened.page), new Tab(await opened.openTab())];
@@ -237,14 +180,6 @@ test("without Web Locks the tab that opened the store last has it", { timeout: t
   await newer.run("signIn", randomPhone());
   await expect(older.run("signIn", randomPhone())).rejects.toThrow("The store is open in another client");
 });
-
-/** Kills the page's process. */
-async function crash(page: Page): Promise<void> {
-  const crashed = page.waitForEvent("crash");
-  const session = await page.context().newCDPSession(page);
-  session.send("Page.crash").catch(() => {});
-  await crashed;
-}
 
 /** Answers no request before it melts. */
 class Ice implements AsyncDisposable {

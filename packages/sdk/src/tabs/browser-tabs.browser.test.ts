@@ -218,17 +218,18 @@ const message = (ciphertext: string): ReceivedMessage => ({
   isOwn: false,
 });
 
-describe("each reader of the inbox", () => {
-  async function receive(store: Store, ...texts: string[]): Promise<void> {
-    await turnsOf(store, "store").run(async () =>
-      store.commit(await new Inbox(store).writesFor(texts.map(message))),
-    );
-  }
-  async function readNext(reading: AsyncGenerator<ReceivedMessage, void>): Promise<string> {
-    const { value } = await reading.next();
-    return value?.kind === "opaque" ? value.ciphertext : "(nothing)";
-  }
+async function receive(store: Store, ...texts: string[]): Promise<void> {
+  await turnsOf(store, "store").run(async () =>
+    store.commit(await new Inbox(store).writesFor(texts.map(message))),
+  );
+}
 
+async function readNext(reading: AsyncGenerator<ReceivedMessage, void>): Promise<string> {
+  const { value } = await reading.next();
+  return value?.kind === "opaque" ? value.ciphertext : "(nothing)";
+}
+
+describe("each reader of the inbox", () => {
   test("gets everything from its beginning on; a later one begins behind what was consumed", async () => {
     await using opened = await openTabs(3);
     const [one, two, three] = opened.stores;

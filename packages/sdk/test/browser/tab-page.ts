@@ -81,6 +81,42 @@ export const tab = {
         .catch(() => {});
   },
 
+  /** Until all of it is in the store. */
+  async queueAll(userId: string, texts: string[]): Promise<void> {
+    const waits: Promise<void>[] = [];
+    for (const text of texts) {
+      const clientMessageId = crypto.randomUUID();
+      const stop = Promise.withResolvers<void>();
+      const remove = opened().on("outbox", (event) => {
+        if (event.clientMessageId !== clientMessageId) return;
+        remove();
+        stop.resolve();
+      });
+      waits.push(stop.promise);
+      opened()
+        .conversations.with(userId)
+        .send(text, { clientMessageId })
+        .catch(() => {});
+    }
+    await Promise.all(waits);
+  },
+
+  /** The timeline has so many lines, none of them unsent. */
+  async untilSettled(userId: string, count: number): Promise<void> {
+    const isSettled = async (): Promise<boolean> => {
+      const { messages } = await opened().conversations.with(userId).messages({ limit: 500 });
+      return messages.length === count && messages.every(({ seq }) => seq !== null);
+    };
+    const settled = Promise.withResolvers<void>();
+    const check = (): void => {
+      void isSettled().then((is) => is && settled.resolve(), settled.reject);
+    };
+    const removes = (["message", "messageChanged"] as const).map((name) => opened().on(name, check));
+    check();
+    await settled.promise;
+    for (const remove of removes) remove();
+  },
+
   timeline: async (userId: string) =>
     (await opened().conversations.with(userId).messages({ limit: 500 })).messages.map(
       ({ content, state }) => `${content.kind === "text" ? content.text : content.kind}: ${state ?? ""}`,
