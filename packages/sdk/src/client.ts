@@ -8,9 +8,9 @@ import { type Conversations, type SignedIn, createConversations } from "./conver
 import { type Devices, createDevices } from "./devices.ts";
 import type { PqPolicy } from "./crypto/wrap-for-devices.ts";
 import { Emitter } from "./emitter.ts";
-import { SottoError, makeError } from "./errors.ts";
+import { type AnySottoError, SottoError } from "./errors.ts";
 import type { ClientEvents, ClientStatus } from "./events.ts";
-import { type News, type SharedNews, batchRecord, tellHere } from "./news.ts";
+import { type SharedNews, tellHere } from "./news.ts";
 import { FileTransfers } from "./files/file-transfers.ts";
 import { type Files, createFiles } from "./files/files.ts";
 import { type Spool, storeSpool } from "./files/spool.ts";
@@ -28,8 +28,9 @@ import { type Pin, createPin } from "./pin.ts";
 import type { Session } from "./session.ts";
 import { migrateStore } from "./storage/migrate-store.ts";
 import type { Store } from "./storage/store.ts";
+import { finalStatusOf } from "./sync/client-status.ts";
 import { LiveStream } from "./sync/live-stream.ts";
-import type { Membership } from "./tabs.ts";
+import type { ClientTab } from "./tabs.ts";
 import { LocalTurns, turnsOf } from "./turns.ts";
 
 export interface ClientOptions {
@@ -186,12 +187,8 @@ class SottoClient implements Client {
   #status: ClientStatus = { state: "stopped", isCaughtUp: false };
   /** As the application wants it. */
   #isStarted = false;
-  #isLeading = false;
-  /** A `send` waits here. */
-  #isAwaited = false;
-  /** The last batch of the stream that was told here. */
-  #heardBatch = 0;
-  readonly #membership: Membership | undefined;
+  /** Where several tabs may have the store open. */
+  readonly #tab: ClientTab | undefined;
   #signedIn: Promise<SignedIn> | undefined;
   #live: LiveStream | undefined;
 
@@ -211,7 +208,7 @@ class SottoClient implements Client {
     this.identity = createIdentity(() => this.#require());
     this.backup = createBackup(() => this.#require());
     this.files = createFiles(() => this.#require());
-    this.#membership = this.#joinTabs();
+    this.#tab = this.#joinTabs();
   }
 
   get me(): Me | null {
@@ -251,9 +248,9 @@ class SottoClient implements Client {
       await this.#stop();
       try {
         const leave = (): Promise<void> => this.#leaveServer(signal);
-        await (this.#membership?.seize(leave) ?? leave());
+        await (this.#tab?.seize(leave) ?? leave());
       } catch (error) {
-        if (wasStarted && (wasLive || this.#membership)) await this.#start();
+        if (wasStarted && (wasLive || this.#tab)) await this.#start();
         throw error;
       }
     });
@@ -303,7 +300,7 @@ class SottoClient implements Client {
     return this.#turns.run(async () => {
       await this.#stop();
       await (await this.#signedIn)?.outbox.close();
-      await this.#membership?.leave();
+      await this.#tab?.leave();
       await this.#options.store.close();
     });
   }
@@ -316,17 +313,9 @@ class SottoClient implements Client {
     const { inbox, outbox } = await this.#require();
     inbox.fail(undefined);
     this.#isStarted = true;
-    if (!this.#membership) {
-      await this.#startLive();
-      await outbox.resume();
-      return;
-    }
-    const { store } = this.#options;
-    this.#heardBatch = (await batchRecord.get(store))?.n ?? 0;
-    this.#setStatus({ state: "connecting", isCaughtUp: false });
-    if (this.#isLeading) await this.#startLive();
-    await this.#membership.update();
-    store.tabs?.post({ type: "hello", isStarted: true });
+    if (this.#tab) return this.#tab.start();
+    await this.#startLive();
+    await outbox.resume();
   }
 
   async #stop(): Promise<void> {
@@ -334,8 +323,7 @@ class SottoClient implements Client {
     this.#isStarted = false;
     (await this.#signedIn)?.inbox.endReading();
     await this.#stopLive();
-    await this.#membership?.update();
-    if (this.#membership && wasStarted) this.#setStatus({ state: "stopped", isCaughtUp: false });
+    if (wasStarted) await this.#tab?.stop();
   }
 
   #setStatus(status: ClientStatus): void {
@@ -347,7 +335,7 @@ class SottoClient implements Client {
     if (this.#live && !this.#status.error) return;
     const { session, inbox } = await this.#require();
     const onStatus = (status: ClientStatus): void => {
-      if (this.#membership) void this.#tellStatus(status, inbox);
+      if (this.#tab) void this.#tab.tellStatus(status, inbox);
       else this.#takeStatus(status, inbox);
     };
     this.#live = await LiveStream.start({ session, inbox, onStatus });
@@ -360,132 +348,37 @@ class SottoClient implements Client {
     this.#setStatus(status);
   }
 
-  /** The leader's own, for all tabs. */
-  async #tellStatus(status: ClientStatus, inbox: Inbox): Promise<void> {
-    const { tabs } = this.#options.store;
-    // That this tab receives no longer is no news for those that follow.
-    if (status.state === "stopped" && !status.error) return;
-    // Nor that it was replaced, by the tab that has deposed it.
-    if (status.error && (await tabs?.isDeposed())) return;
-    this.#takeStatus(status, inbox);
-    tabs?.post({ type: "status", status });
-    if (status.error) await this.#membership?.update();
-  }
-
   async #stopLive(): Promise<void> {
     await this.#live?.stop();
     this.#live = undefined;
   }
 
-  /** Where several tabs may have the store open. */
-  #joinTabs(): Membership | undefined {
-    const { store } = this.#options;
-    const wantsToLead = (): boolean => this.#wantsToLead;
-    return store.tabs?.join({
-      get wantsToLead() {
-        return wantsToLead();
-      },
-      beginLeading: () => this.#beginLeading(),
-      endLeading: () => this.#endLeading(),
-      hear: (news) => this.#hear(news),
-      reload: () => this.#turns.run(() => this.#reload()),
+  #joinTabs(): ClientTab | undefined {
+    const { store, account } = this.#options;
+    return store.tabs?.take({
+      store,
+      account,
+      isStarted: () => this.#isStarted,
+      status: () => this.#status,
+      signedIn: () => this.#signedIn,
+      require: () => this.#require(),
+      setStatus: (status) => this.#setStatus(status),
+      takeStatus: (status, inbox) => this.#takeStatus(status, inbox),
+      startLive: () => this.#startLive(),
+      stopLive: () => this.#stopLive(),
+      inTurn: (task) => this.#turns.run(task),
+      end: (error) => this.#end(error),
     });
   }
 
-  get #wantsToLead(): boolean {
-    return (this.#isStarted && !this.#status.error) || this.#isAwaited;
-  }
-
-  async #beginLeading(): Promise<void> {
-    const { store, account } = this.#options;
-    const signedIn = await this.#require();
-    await account.reload();
-    // Who has signed out says so.
-    if (!this.#isOf(signedIn)) throw new SottoError("SIGNED_OUT");
-    const { outbox } = signedIn;
-    this.#isLeading = true;
-    store.tabs?.post({ type: "leading" });
-    const last = await batchRecord.get(store);
-    if (last) {
-      store.tabs?.post(last);
-      await this.#hear(last);
-    }
-    if (this.#isStarted && !this.#status.error) await this.#startLive();
-    await outbox.resume();
-  }
-
-  #isOf({ session: { me } }: SignedIn): boolean {
-    const { me: present } = this.#options.account;
-    return present?.userId === me.userId && present.deviceId === me.deviceId;
-  }
-
-  async #endLeading(): Promise<void> {
-    this.#isLeading = false;
-    await Promise.all([this.#stopLive(), (await this.#signedIn)?.outbox.pause()]);
-  }
-
-  /** What another tab tells. */
-  async #hear(news: News): Promise<void> {
-    const signedIn = await this.#signedIn;
-    switch (news.type) {
-      case "account":
-        await this.#options.account.reload();
-        return;
-      case "hello":
-        if (!this.#isLeading) return;
-        if (this.#isStarted) this.#options.store.tabs?.post({ type: "status", status: this.#status });
-        // What a tab has queued and not told, because it died.
-        await signedIn?.outbox.resume();
-        return;
-      case "leading":
-        await signedIn?.outbox.heardLeader();
-        return;
-      case "status":
-        this.#follow(news.status, signedIn);
-        return;
-      case "batch":
-        if (news.n <= this.#heardBatch) return;
-        this.#heardBatch = news.n;
-        if (signedIn && this.#isStarted) await tellHere(signedIn, news);
-        return;
-      case "step_back":
-      case "signed_out":
-        return;
-      case "typing":
-      case "identity":
-        if (signedIn && this.#isStarted) await tellHere(signedIn, news);
-        return;
-      default:
-        if (signedIn) await tellHere(signedIn, news);
-    }
-  }
-
-  /** The leader's status is that of all who have started. */
-  #follow(status: ClientStatus, signedIn: SignedIn | undefined): void {
-    if (!this.#isStarted || this.#isLeading) return;
-    if (signedIn) this.#takeStatus(status, signedIn.inbox);
-    void this.#membership?.update();
-  }
-
-  /** Another tab has taken this one for dead, or signed out. */
-  async #reload(): Promise<void> {
-    const { account, store } = this.#options;
-    await turnsOf(store, "store").run(() => migrateStore(store));
-    await account.reload();
+  /** Another tab has signed out, or a later version has the store. */
+  async #end(error: AnySottoError): Promise<void> {
     const signedIn = await this.#signedIn;
     if (!signedIn) return;
-    if (this.#isOf(signedIn)) {
-      signedIn.session.directory.forget();
-      signedIn.session.identity.forget();
-      store.tabs?.post({ type: "hello", isStarted: this.#isStarted });
-      return;
-    }
-    const error = makeError("SIGNED_OUT");
     this.#signedIn = undefined;
-    this.#isAwaited = false;
     signedIn.inbox.fail(error);
     await signedIn.outbox.close(error);
-    if (this.#isStarted) this.#setStatus({ state: "signed_out", isCaughtUp: false, error });
+    if (this.#isStarted) this.#setStatus(finalStatusOf(error));
     this.#isStarted = false;
   }
 
@@ -501,8 +394,7 @@ class SottoClient implements Client {
     const [api, events] = [this.#api, this.#events];
     const turns = turnsOf(store, "store");
     const tell = (news: SharedNews): Promise<void> => {
-      store.tabs?.post(news);
-      if (news.type === "batch") this.#heardBatch = news.n;
+      this.#tab?.tell(news);
       return tellHere(signedIn, news);
     };
     const tellIdentity = (event: ClientEvents["identity"]): void => void tell({ type: "identity", event });
@@ -537,11 +429,7 @@ class SottoClient implements Client {
       turns,
     };
     identity.onPending((lookup, signal) => takeHandover(session, lookup, signal));
-    const outbox = new Outbox(session, () => {
-      this.#isAwaited = outbox.isAwaited;
-      void this.#membership?.update();
-      if (outbox.isAwaited && !this.#isStarted) store.tabs?.post({ type: "hello", isStarted: false });
-    });
+    const outbox = new Outbox(session, () => this.#tab?.setAwaited(outbox.isAwaited));
     const signedIn: SignedIn = { session, outbox, inbox: new Inbox(store) };
     return signedIn;
   }

@@ -53,7 +53,7 @@ export type News =
   | { type: "account" }
   | { type: "status"; status: ClientStatus }
   /** A tab has begun to follow, or to wait for what it sends. */
-  | { type: "hello"; isStarted: boolean }
+  | { type: "hello" }
   /** A tab leads from now on. */
   | { type: "leading" }
   /** Whoever leads, or waits for it, goes to the end of the queue. */

@@ -1,4 +1,9 @@
-import type { News } from "./news.ts";
+import type { SignedIn } from "./conversations.ts";
+import type { AnySottoError } from "./errors.ts";
+import type { ClientStatus } from "./events.ts";
+import type { Account } from "./identity/account.ts";
+import type { Inbox } from "./messages/inbox.ts";
+import type { News, SharedNews } from "./news.ts";
 import type { Store } from "./storage/store.ts";
 
 /** What a tab does for those that share its store, as told by {@link Membership}. */
@@ -23,6 +28,41 @@ export interface Membership {
   leave(): Promise<void>;
 }
 
+/** A client, for the tab that it is in. */
+export interface TabClient {
+  readonly store: Store;
+  readonly account: Account;
+  /** As the application wants it. */
+  isStarted(): boolean;
+  status(): ClientStatus;
+  /** Undefined as long as nothing has needed it. */
+  signedIn(): Promise<SignedIn> | undefined;
+  /** Throws `NOT_SIGNED_IN`. */
+  require(): Promise<SignedIn>;
+  setStatus(status: ClientStatus): void;
+  /** The live stream's: its errors end the iteration of the inbox too. */
+  takeStatus(status: ClientStatus, inbox: Inbox): void;
+  startLive(): Promise<void>;
+  stopLive(): Promise<void>;
+  /** Neither starting nor stopping, signing in nor out happens meanwhile. */
+  inTurn(task: () => Promise<void>): Promise<void>;
+  /** The session is over for this client. */
+  end(error: AnySottoError): Promise<void>;
+}
+
+/** What a client does otherwise because others may have its store open. */
+export interface ClientTab {
+  /** Receives, by an own stream or the leader's. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  tell(news: SharedNews): void;
+  tellStatus(status: ClientStatus, inbox: Inbox): Promise<void>;
+  /** Whether a `send` waits here. */
+  setAwaited(isAwaited: boolean): void;
+  seize<T>(task: () => Promise<T>): Promise<T>;
+  leave(): Promise<void>;
+}
+
 /** How an application reads its inbox where each tab reads it. */
 export interface InboxReading {
   /** Up to this number everything was consumed somewhere: what comes is numbered above it. */
@@ -37,6 +77,8 @@ export interface InboxReading {
 /** By what the clients that have one store open at once, each in its tab, act as one. */
 export interface Tabs {
   join(host: TabHost): Membership;
+  /** Joins for a client. */
+  take(client: TabClient): ClientTab;
   /**
    * Runs a task while no other tab runs one of the same name. A tab that holds a name and does not answer is deposed.
    * `lost` aborts when that happens to this one: what the task still commits is refused. Throws `ABORTED` when `signal`

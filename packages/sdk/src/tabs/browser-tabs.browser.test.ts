@@ -34,6 +34,7 @@ async function openTabs(count: number) {
 /** Notes what a tab is asked to do. */
 class Host implements TabHost {
   wantsToLead = false;
+  cannotRead = false;
   readonly did: string[] = [];
   readonly heard: News[] = [];
   #changed = Promise.withResolvers<void>();
@@ -50,6 +51,7 @@ class Host implements TabHost {
   }
   async reload(): Promise<void> {
     this.#note("reloads");
+    if (this.cannotRead) throw new SottoError("STORE_TOO_NEW");
   }
   async until(what: string, times = 1): Promise<void> {
     while (this.did.filter((one) => one === what).length < times) await this.#changed.promise;
@@ -166,6 +168,24 @@ describe("a deposed tab", () => {
     expect(await other.get("b")).toBe(2);
   });
 
+  test("that cannot read the store any more does not come back", async () => {
+    await using opened = await openTabs(2);
+    const [older, newer] = opened.stores;
+    if (!older || !newer) throw new Error("no stores");
+    const host = new Host();
+    host.cannotRead = true;
+    older.tabs.join(host);
+    await newer.tabs.deposeOthers();
+    for (const times of [1, 2]) {
+      await expect(older.commit([{ key: "a", value: times }])).rejects.toMatchObject({
+        code: "STORE_LOCKED",
+      });
+      await host.until("reloads", times);
+      while (!(await older.tabs.isDeposed()));
+    }
+    expect(await newer.get("a")).toBeUndefined();
+  });
+
   test("is told of a sign-out", async () => {
     await using opened = await openTabs(2);
     const [one, other] = joinAll(opened.stores);
@@ -179,7 +199,7 @@ test("news reach the other tabs in order, with their errors", async () => {
   await using opened = await openTabs(3);
   const [sender, ...others] = joinAll(opened.stores);
   const error = makeError("RATE_LIMITED", { details: { retryAfter: 7 } });
-  opened.stores[0]?.tabs.post({ type: "hello", isStarted: true });
+  opened.stores[0]?.tabs.post({ type: "hello" });
   opened.stores[0]?.tabs.post({
     type: "status",
     status: { state: "stopped", isCaughtUp: false, error },

@@ -1,7 +1,8 @@
 import { v7 as uuidv7 } from "uuid";
 import type { News } from "../news.ts";
 import type { Store } from "../storage/store.ts";
-import type { InboxReading, Membership, TabHost, Tabs } from "../tabs.ts";
+import type { ClientTab, InboxReading, Membership, TabClient, TabHost, Tabs } from "../tabs.ts";
+import { LeadingOrFollowing } from "./client-tab.ts";
 import { HeldLocks, type Patience } from "./held-locks.ts";
 import { TabMembership } from "./membership.ts";
 import { readInbox } from "./read-inbox.ts";
@@ -74,6 +75,10 @@ export class BrowserTabs implements Tabs {
     return this.#membership;
   }
 
+  take(client: TabClient): ClientTab {
+    return new LeadingOrFollowing(client, this);
+  }
+
   hold<T>(name: string, task: (lost: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
     return this.#locks.hold(name, task, signal);
   }
@@ -110,11 +115,18 @@ export class BrowserTabs implements Tabs {
 
   /** A commit was refused, or a lock taken from this tab. */
   onDeposed(): void {
-    if (!this.#isClosed) void this.rejoin();
+    // The host has been told by what it failed.
+    if (!this.#isClosed) this.rejoin().catch(() => {});
   }
 
   async rejoin(): Promise<void> {
-    await this.#membership?.rejoin();
+    try {
+      await this.#membership?.rejoin();
+    } catch (error) {
+      // Whoever cannot read the store any more must not write it either.
+      await this.#deposed.add([this.#id]);
+      throw error;
+    }
   }
 
   close(): void {

@@ -2,7 +2,7 @@ import * as z from "zod/mini";
 import { inboxRecord } from "../messages/inbox.ts";
 import { SottoError } from "../errors.ts";
 import { defineRecord } from "../storage/records.ts";
-import type { Store } from "../storage/store.ts";
+import type { Store, StoreWrite } from "../storage/store.ts";
 import type { InboxReading } from "../tabs.ts";
 import { turnsOf } from "../turns.ts";
 
@@ -34,14 +34,11 @@ export function readInbox(store: Store, tab: ReadingTab): InboxReading {
         others.filter(({ path: [id = ""] }) => alive.includes(id) === isAlive),
       );
       const through = Math.min(own ?? consumed, ...(living ?? []).map(({ value }) => value));
-      const read = await inboxRecord.list(store);
       await store.commit([
         consumedRecord.put([], consumed),
         own === undefined ? readerRecord.remove(tab.id()) : readerRecord.put([tab.id()], own),
         ...(dead ?? []).map(({ path: [id = ""] }) => readerRecord.remove(id)),
-        ...read.flatMap(({ path }) =>
-          Number(path[0]) <= through ? [inboxRecord.remove(Number(path[0]))] : [],
-        ),
+        ...(await forgottenThrough(store, through)),
       ]);
     });
 
@@ -64,4 +61,15 @@ export function readInbox(store: Store, tab: ReadingTab): InboxReading {
     // Whoever closes the store, or has lost it, is no reader any more.
     end: () => moveTo(undefined).catch(() => {}),
   };
+}
+
+/** One message at a time leaves as a rule: the others are not read for that. */
+async function forgottenThrough(store: Store, through: number): Promise<StoreWrite[]> {
+  const writes: StoreWrite[] = [];
+  for (let after = 0; after < through;) {
+    const [next] = await inboxRecord.list(store, [], { after: [after], limit: 1 });
+    after = Number(next?.path[0] ?? Infinity);
+    if (after <= through) writes.push(inboxRecord.remove(after));
+  }
+  return writes;
 }
