@@ -13,6 +13,7 @@ const ofMain = 'import { SottoError, createClient, memoryStore, type Message } f
 /** Where what an example names comes from, where not from the main entry. */
 const entries: Record<string, string> = {
   directorySpool: "@sotto/sdk/node",
+  changeFileSecret: "@sotto/sdk/node",
   fileStore: "@sotto/sdk/node",
   indexedDbStore: "@sotto/sdk/browser",
 };
