@@ -1,6 +1,7 @@
 // Loaded by `--import` into each Node process that is measured: answers over IPC what it has used.
 import { Session } from "node:inspector/promises";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
@@ -40,6 +41,7 @@ async function answer(question: ProbeQuestion): Promise<unknown> {
     case "stop_profile": {
       const { profile } = await session.post("Profiler.stop");
       session.disconnect();
+      await mkdir(dirname(question.file), { recursive: true });
       await writeFile(question.file, JSON.stringify(profile));
       return true;
     }

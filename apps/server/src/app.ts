@@ -33,7 +33,7 @@ export interface App {
   log: Log;
   /** The present time. */
   now: () => Date;
-  /** A new UUIDv7. */
+  /** A new UUIDv7. Those of one millisecond come in no order. */
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the one place where ids get their brand
   newId: <Id extends string>() => Id;
 }

@@ -1,6 +1,6 @@
+import { randomUUIDv7 } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import type { Server } from "node:http";
-import { v7 as uuidv7 } from "uuid";
 import type { App } from "./app.ts";
 import type { Bus, Wake } from "./bus/bus.ts";
 import { createLocalBus } from "./bus/local-bus.ts";
@@ -120,7 +120,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 /** UUIDv7; the kind of id is what the caller names it. */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the one place where ids get their brand
 function newId<Id extends string>(): Id {
-  return uuidv7() as Id;
+  return randomUUIDv7() as unknown as Id;
 }
 
 function listenToBus(app: App): void {

@@ -1,7 +1,6 @@
 import type { Contract, DeviceId, Procedure, UserId } from "@sotto/schema";
 import type { z } from "zod";
 import type { App } from "../app.ts";
-import type { Log } from "../log.ts";
 import type { SessionId } from "../modules/accounts/accounts.tables.ts";
 
 /** Who calls: the user and session of a verified token. */
@@ -21,7 +20,8 @@ export interface DeviceCaller extends Caller {
 export interface Call<C extends Caller | null = Caller> {
   app: App;
   caller: C;
-  log: Log;
+  /** In the answer's `X-Request-ID`, and in what is logged of the call. */
+  requestId: string;
   /** The address that the request came from, for limits. */
   address: string;
   /** REST's `Idempotency-Key`, where the procedure honours it, with a hash of the request; of an upload, of what was read. */

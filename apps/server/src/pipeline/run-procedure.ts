@@ -1,7 +1,6 @@
 import { contract, type Procedure } from "@sotto/schema";
 import type { App } from "../app.ts";
 import { AppError } from "../errors.ts";
-import type { Log } from "../log.ts";
 import { authenticate } from "../modules/accounts/authenticate.ts";
 import { handlers } from "../modules/handlers.ts";
 import type { Call, Caller, DownloadAnswer, SubscriberSocket, UploadBody, UploadCall } from "./call.ts";
@@ -17,7 +16,7 @@ export interface Request {
   /** The bearer token, where one was given. */
   token: string | undefined;
   address: string;
-  log: Log;
+  requestId: string;
   idempotencyKey?: string | undefined;
   socket?: SubscriberSocket | undefined;
   signal?: AbortSignal | undefined;
@@ -34,7 +33,7 @@ export async function runProcedure(app: App, request: Request): Promise<unknown>
   const caller = await requireAccess(app, procedure, request);
   await limitCall(app, procedure.limit, { caller, address: request.address });
   const input = parseInput(procedure.input, await request.readInput());
-  const call: AnyCall = { app, caller, log: request.log, address: request.address };
+  const call: AnyCall = { app, caller, requestId: request.requestId, address: request.address };
   if (request.socket) call.socket = request.socket;
   if (request.signal) call.signal = request.signal;
   let { body } = request;

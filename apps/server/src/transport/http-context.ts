@@ -1,5 +1,5 @@
+import { randomUUIDv7 } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { v7 as uuidv7 } from "uuid";
 
 const requestIds = new WeakMap<IncomingMessage, string>();
 
@@ -8,7 +8,7 @@ export function requestIdOf(request: IncomingMessage): string {
   const known = requestIds.get(request);
   if (known !== undefined) return known;
   const given = request.headers["x-request-id"];
-  const id = typeof given === "string" && /^[\x21-\x7e]{1,128}$/.test(given) ? given : uuidv7();
+  const id = typeof given === "string" && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUIDv7();
   requestIds.set(request, id);
   return id;
 }

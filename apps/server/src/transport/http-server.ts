@@ -28,7 +28,7 @@ export function createHttpServer(app: App): HttpServer {
   const doors = {
     operations: createOperationsDoor(app),
     rest: createRestDoor(app),
-    trpc: createTrpcHttpDoor(app, router),
+    trpc: createTrpcHttpDoor(router),
   };
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     startBodyDeadline(request, response);

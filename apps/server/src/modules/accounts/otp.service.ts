@@ -27,7 +27,7 @@ export async function requestOtp(call: Call<null>, phone: string) {
   try {
     await app.otpSender.send({ phone, code, at: createdAt });
   } catch (error) {
-    call.log.error({ err: error }, "sending a code failed");
+    app.log.error({ requestId: call.requestId, err: error }, "sending a code failed");
     throw new AppError("OTP_NOT_SENT");
   }
   const { fixedCode } = app.otpSender;

@@ -17,10 +17,12 @@ export async function recordAct(call: Call, tx: Tx, act: Act): Promise<void> {
   const { app, caller } = call;
   const at = app.now();
   const targets = act.targets?.length ? act.targets : [null];
+  // Ids of one millisecond come in no order.
+  const ids = targets.map(() => app.newId<string>()).toSorted();
   await insertAuditRows(
     tx,
-    targets.map((target_user_id) => ({
-      id: app.newId(),
+    targets.map((target_user_id, i) => ({
+      id: ids[i] ?? app.newId(),
       conversation_id: act.conversationId,
       action: act.action,
       actor_user_id: caller.userId,

@@ -2,7 +2,7 @@ import type { AuditAction, ConversationId, MessageId, UserId } from "@sotto/sche
 
 interface AuditRowTable {
   conversation_id: ConversationId;
-  /** UUIDv7: in the order of time. */
+  /** UUIDv7: in the order of time, to the millisecond. */
   id: string;
   action: AuditAction;
   actor_user_id: UserId;

@@ -29,7 +29,7 @@ const { app } = server;
 
 async function newCaller(): Promise<Call> {
   const { token } = await signInWithDevice(server.url, "phone");
-  return { app, caller: await authenticate(app, token), log: app.log, address: "127.0.0.1" };
+  return { app, caller: await authenticate(app, token), requestId: "test", address: "127.0.0.1" };
 }
 
 /** What happens in a conversation: times are so few that many are equal. */

@@ -102,7 +102,7 @@ async function tokenOf(side: Pick<Side, "phone">, device: string): Promise<Token
   const caller = await authenticate(app, token);
   return {
     device: caller.deviceId ?? "",
-    call: { app, caller, log: app.log, address: "127.0.0.1" },
+    call: { app, caller, requestId: "test", address: "127.0.0.1" },
   };
 }
 

@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { toSnakeKeys } from "@sotto/schema";
 import type { App } from "../../app.ts";
 import { AppError } from "../../errors.ts";
-import type { Log } from "../../log.ts";
 import { runDownload, runProcedure, type Request } from "../../pipeline/run-procedure.ts";
 import { addressOf, bearerTokenOf, requestIdOf, targetOf } from "../http-context.ts";
 import { openUpload, readJsonBody } from "./body.ts";
@@ -23,7 +22,7 @@ export function createRestDoor(app: App): Door {
   const table = createRouteTable();
   return async (request, response) => {
     const startedAt = performance.now();
-    const log = app.log.child({ requestId: requestIdOf(request) });
+    const requestId = requestIdOf(request);
     let route: Route | undefined;
     try {
       const target = targetOf(request);
@@ -36,29 +35,36 @@ export function createRestDoor(app: App): Door {
         throw new AppError("METHOD_NOT_ALLOWED");
       }
       route = match.route;
-      const call = readCall(request, { ...match, target, log });
+      const call = readCall(request, { ...match, target, requestId });
       if (route.procedure.kind === "download") {
         await sendDownload(request, response, await runDownload(app, call));
       } else sendJson(response, 200, toSnakeKeys(await runProcedure(app, call)));
     } catch (error) {
       // Nobody is left to be told.
       if (error === request.errored) response.statusCode = clientGoneStatus;
-      else answerError(response, toRestError(error, route), { error, log });
+      else {
+        const answer = toRestError(error, route);
+        if (answer.status >= 500) app.log.error({ requestId, err: error }, "request failed");
+        answerError(response, answer);
+      }
     }
     if (!request.complete) endUnread(request, response);
     const procedure = route ? `${route.area}.${route.name}` : "none";
     const seconds = (performance.now() - startedAt) / 1000;
     app.metrics.calls.observe({ procedure, door: "rest", outcome: String(response.statusCode) }, seconds);
-    log.debug({ procedure, status: response.statusCode, ms: Math.round(seconds * 1000) }, "request");
+    app.log.debug(
+      { requestId, procedure, status: response.statusCode, ms: Math.round(seconds * 1000) },
+      "request",
+    );
   };
 }
 
 /** Reads of a request what the pipeline needs of it. */
 function readCall(
   request: IncomingMessage,
-  matched: { route: Route; target: URL; params: Record<string, string | undefined>; log: Log },
+  matched: { route: Route; target: URL; params: Record<string, string | undefined>; requestId: string },
 ): Request {
-  const { route, target, params, log } = matched;
+  const { route, target, params, requestId } = matched;
   const { headers } = request;
   const idempotencyKey = readIdempotencyKey(request);
   const isUpload = route.procedure.kind === "upload";
@@ -73,7 +79,7 @@ function readCall(
     readInput,
     token: bearerTokenOf(request),
     address: addressOf(request),
-    log,
+    requestId,
     idempotencyKey,
     body: isUpload ? openUpload(request) : undefined,
   };
@@ -88,8 +94,7 @@ function readIdempotencyKey(request: IncomingMessage): string | undefined {
   });
 }
 
-function answerError(response: ServerResponse, answer: RestError, cause: { error: unknown; log: Log }): void {
-  if (answer.status >= 500) cause.log.error({ err: cause.error }, "request failed");
+function answerError(response: ServerResponse, answer: RestError): void {
   if (response.headersSent) {
     response.destroy();
     return;

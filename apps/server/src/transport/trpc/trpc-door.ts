@@ -21,7 +21,7 @@ const authenticationMs = 10_000;
 type Router = ReturnType<typeof createTrpcRouter>;
 
 /** tRPC over HTTP, by the official adapter. */
-export function createTrpcHttpDoor(app: App, router: Router) {
+export function createTrpcHttpDoor(router: Router) {
   const handle = createHTTPHandler<Router>({
     router,
     basePath: `${trpcPath}/`,
@@ -34,7 +34,6 @@ export function createTrpcHttpDoor(app: App, router: Router) {
         token: bearerTokenOf(req),
         address: addressOf(req),
         requestId,
-        log: app.log.child({ requestId }),
         door: "trpc_http",
       };
     },
@@ -59,14 +58,13 @@ export function createTrpcWsDoor(app: App, wss: WebSocketServer, router: Router)
     keepAlive: { enabled: true, pingMs: 30_000, pongWaitMs: 10_000 },
     createContext: async ({ req, res: socket, info }): Promise<TrpcContext> => {
       const requestId = requestIdOf(req);
-      const log = app.log.child({ requestId });
       try {
         const token = info.connectionParams?.["token"] ?? bearerTokenOf(req);
         const caller = await authenticate(app, token);
         const admitted = admitSocket(app, caller);
         admitted.bind(socket);
         clearTimeout(unauthenticated.get(socket));
-        return { token, address: addressOf(req), requestId, log, door: "trpc_ws", socket: admitted };
+        return { token, address: addressOf(req), requestId, door: "trpc_ws", socket: admitted };
       } catch (error) {
         closeSocket(app, socket, ...trpcCloseOf(error));
         throw toTrpcError(error);

@@ -2,7 +2,6 @@ import { contract, type Procedure } from "@sotto/schema";
 import { initTRPC } from "@trpc/server";
 import type { App } from "../../app.ts";
 import { AppError } from "../../errors.ts";
-import type { Log } from "../../log.ts";
 import type { SubscriberSocket } from "../../pipeline/call.ts";
 import { runProcedure } from "../../pipeline/run-procedure.ts";
 import { formatTrpcError, toTrpcError } from "./trpc-errors.ts";
@@ -11,7 +10,6 @@ export interface TrpcContext {
   token: string | undefined;
   address: string;
   requestId: string;
-  log: Log;
   door: "trpc_http" | "trpc_ws";
   socket?: SubscriberSocket | undefined;
 }
@@ -69,7 +67,7 @@ async function call(
     return await runProcedure(app, { ...named, readInput: () => input, signal, ...ctx });
   } catch (error) {
     outcome = error instanceof AppError ? error.code : "INTERNAL";
-    if (outcome === "INTERNAL") ctx.log.error({ err: error }, "call failed");
+    if (outcome === "INTERNAL") app.log.error({ requestId: ctx.requestId, err: error }, "call failed");
     throw toTrpcError(error);
   } finally {
     const procedure = `${named.area}.${named.name}`;

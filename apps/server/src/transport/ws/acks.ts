@@ -2,7 +2,6 @@ import { seq as seqSchema, logId, type LogId } from "@sotto/schema";
 import { z } from "zod";
 import type { App } from "../../app.ts";
 import { AppError } from "../../errors.ts";
-import type { Log } from "../../log.ts";
 import { runProcedure } from "../../pipeline/run-procedure.ts";
 
 const ackFrame = z.object({ log: logId, seq: seqSchema });
@@ -14,11 +13,11 @@ const maxLogsPerCall = 200;
  */
 export class AckQueue {
   readonly #app: App;
-  readonly #connection: { token: string; address: string; log: Log };
+  readonly #connection: { token: string; address: string; requestId: string };
   readonly #pending = new Map<LogId, number>();
   #isRunning = false;
 
-  constructor(app: App, connection: { token: string; address: string; log: Log }) {
+  constructor(app: App, connection: { token: string; address: string; requestId: string }) {
     this.#app = app;
     this.#connection = connection;
   }
@@ -57,7 +56,7 @@ export class AckQueue {
         return;
       }
       // What is not stored comes again on the next connection.
-      this.#connection.log.debug({ err: error }, "an ack was not stored");
+      this.#app.log.debug({ requestId: this.#connection.requestId, err: error }, "an ack was not stored");
     }
   }
 }

@@ -69,8 +69,7 @@ async function serve(app: App, upgrade: Upgrade, connection: Connection): Promis
   watchSocket(app, socket, "ws");
   keepAlive(socket);
   socket.once("close", () => feed[Symbol.dispose]());
-  const log = app.log.child({ requestId: admitted.connectionId });
-  listen(socket, new AckQueue(app, { token, address, log }));
+  listen(socket, new AckQueue(app, { token, address, requestId: admitted.connectionId }));
   deliver = (event) => {
     if (socket.readyState !== socket.OPEN) return;
     const frame = toFrame(event, caller, { resume });
