@@ -35,8 +35,10 @@ export async function soakSend(input: SendInput): Promise<Record<number, number>
 interface ReadersInput {
   target: Target;
   persons: number[];
-  /** The last of them stop reading as soon as they are level. */
+  /** So many of the first stop reading as soon as they are level. */
   stalled: number;
+  /** The log whose messages count; all where there is none. */
+  log: string | undefined;
 }
 
 interface Reading {
@@ -51,20 +53,20 @@ const readings = new Map<number, Reading>();
 const problems: string[] = [];
 
 /** Connects resuming readers that check that each log's numbers follow each other. */
-export async function soakReaders({ target, persons, stalled }: ReadersInput): Promise<void> {
+export async function soakReaders({ target, persons, stalled, log }: ReadersInput): Promise<void> {
   for (const [index, person] of persons.entries()) {
     const level = Promise.withResolvers<void>();
     const reading = {
       last: new Map<string, number>(),
       count: 0,
-      isStalled: index >= persons.length - stalled,
+      isStalled: index < stalled,
     };
     const reader = await WsReader.open({
       url: target.url,
       path: `/ws?resume=1&token=${tokenFor(target, person)}`,
       onText: (payload) => {
         if (payload.includes('"caught_up"')) level.resolve();
-        else if (payload.includes('"type":"message"')) take(person, payload);
+        else if (payload.includes('"type":"message"')) take({ person, payload, only: log });
       },
     });
     await level.promise;
@@ -74,7 +76,15 @@ export async function soakReaders({ target, persons, stalled }: ReadersInput): P
   }
 }
 
-function take(person: number, payload: Buffer): void {
+function take({
+  person,
+  payload,
+  only,
+}: {
+  person: number;
+  payload: Buffer;
+  only: string | undefined;
+}): void {
   const reading = readings.get(person);
   if (!reading) return;
   // The frame ends with `"log":"<id>","seq":<n>}`.
@@ -85,7 +95,7 @@ function take(person: number, payload: Buffer): void {
     problems.push(`person ${person}: ${seq} came after ${last}`);
   }
   reading.last.set(log, Number(seq));
-  reading.count++;
+  if (only === undefined || log === only) reading.count++;
 }
 
 export interface SoakReport {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { toLatency, type Latency } from "../statistics.ts";
 import { tokenFor, type Target } from "./target.ts";
 import { WsReader } from "./ws-reader.ts";
@@ -15,20 +16,43 @@ interface SocketsInput {
 const held: WsReader[] = [];
 const isCaughtUp = (payload: Buffer): boolean => payload.includes('"caught_up"');
 
+export interface Opened {
+  /** Until it was level, failed tries included. */
+  latency: Latency;
+  /** How often a connection was refused or cut before it was level, and was tried again. */
+  retries: number;
+}
+
+/** As long as a client waits at first before it tries again. */
+const retryMs = 500;
+const maxTries = 20;
+
 /** Opens a resuming socket for each person, waits until it is level, and holds it. */
-export async function openSockets(input: SocketsInput): Promise<Latency> {
+export async function openSockets(input: SocketsInput): Promise<Opened> {
   const samples: number[] = [];
+  let retries = 0;
   let next = input.first;
   await Promise.all(
     Array.from({ length: input.width }, async () => {
       while (next < input.last) {
         const startedAt = performance.now();
-        held.push(await openLevel(input, next++));
+        const person = next++;
+        for (let tries = 1; ; tries++) {
+          const reader = await openLevel(input, person).catch((error: unknown) => {
+            if (tries === maxTries) throw error;
+          });
+          if (reader) {
+            held.push(reader);
+            break;
+          }
+          retries++;
+          await pause(retryMs);
+        }
         samples.push(performance.now() - startedAt);
       }
     }),
   );
-  return toLatency(samples);
+  return { latency: toLatency(samples), retries };
 }
 
 async function openLevel({ target, door }: SocketsInput, person: number): Promise<WsReader> {

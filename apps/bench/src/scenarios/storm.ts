@@ -19,7 +19,7 @@ export const storm: Scenario = {
     const share = count / loads.length;
     const comeBack = async (): Promise<Summary[]> => {
       const startedAt = performance.now();
-      const latencies = await Promise.all(
+      const opened = await Promise.all(
         loads.map((load, n) =>
           load.run("openSockets", {
             target: server.target,
@@ -32,18 +32,20 @@ export const storm: Scenario = {
       );
       const elapsedMs = performance.now() - startedAt;
       await Promise.all(loads.map((load) => load.run("closeSockets", undefined)));
-      const worst = (rank: "p50" | "p99"): number => Math.max(...latencies.map((latency) => latency[rank]));
-      return [elapsedMs, worst("p50"), worst("p99")].map((ms) => summarize([ms]));
+      const worst = (rank: "p50" | "p99"): number => Math.max(...opened.map(({ latency }) => latency[rank]));
+      const retries = opened.reduce((sum, one) => sum + one.retries, 0);
+      return [elapsedMs, worst("p50"), worst("p99"), retries].map((figure) => summarize([figure]));
     };
     await comeBack();
     const { result, cost } = await measureCost(bench, server, comeBack);
     await profiled(bench, server, "storm", comeBack);
-    const [elapsed, p50, p99] = result;
-    if (!elapsed || !p50 || !p99) throw new Error("unreachable");
+    const [elapsed, p50, p99, retries] = result;
+    if (!elapsed || !p50 || !p99 || !retries) throw new Error("unreachable");
     return [
       { figure: `${count} clients resume at once, all level after`, unit: "ms", value: elapsed },
       { figure: `until one is level p50`, unit: "ms", value: p50 },
       { figure: `until one is level p99`, unit: "ms", value: p99 },
+      { figure: "connections that were cut and tried again after 500 ms", unit: "", value: retries },
       { figure: `server CPU a resume`, unit: "ms", value: summarize([cost.processMs / count]) },
     ];
   },
