@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import type { Bench, Running } from "./bench.ts";
 import { summarize, type Summary } from "./statistics.ts";
@@ -32,6 +33,7 @@ export async function profiled<T>(
 ): Promise<T> {
   const folder = bench.options.profileFolder;
   if (folder === undefined || running.target.kind !== "sotto") return work();
+  await mkdir(folder, { recursive: true });
   await running.process.startProfile();
   const result = await work();
   const file = path.resolve(folder, `${name}.cpuprofile`);

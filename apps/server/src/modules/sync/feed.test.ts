@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { DeviceId, LogId, UserId } from "@sotto/schema";
 import { expect, test } from "vitest";
+import { watchMemory } from "../../../test/memory.ts";
 import type { LogEntry } from "../logs/entries.ts";
 import { Feed, type FeedEvent, type FeedSink, type FeedSource } from "./feed.ts";
 
@@ -15,6 +16,9 @@ class World implements FeedSource, FeedSink {
   readonly failures: unknown[] = [];
   #waiting: (() => void)[] = [];
   reads = 0;
+  /** So much is taken before the connection is full. */
+  roomFor = Number.POSITIVE_INFINITY;
+  #makeRoom: () => void = () => {};
 
   append(log: LogId): LogEntry {
     const seq = (this.ends.get(log) ?? 0) + 1;
@@ -53,7 +57,20 @@ class World implements FeedSource, FeedSink {
     this.delivered.push(signal);
   }
 
-  room(): undefined {}
+  hasRoom(): boolean {
+    return this.delivered.length < this.roomFor;
+  }
+
+  room(): Promise<void> {
+    return new Promise((resolve) => (this.#makeRoom = resolve));
+  }
+
+  async widen(roomFor: number): Promise<void> {
+    this.roomFor = roomFor;
+    this.#makeRoom();
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.answerAll();
+  }
 
   fail(error: unknown): void {
     this.failures.push(error);
@@ -170,4 +187,67 @@ test("a log that was pruned past the position asks for a resync and goes on abov
   await started;
   expect(world.delivered[0]).toEqual({ type: "resync_required", log: "a", prunedThrough: 3 });
   expect(world.seqsOf("a" as LogId)).toEqual([4, 5]);
+});
+
+test("a backlog that has no room is let go of, and read again in pages that fit", async () => {
+  const world = new World();
+  const limits: number[] = [];
+  const source: FeedSource = {
+    listStates: (...args) => world.listStates(...args),
+    readEntries: (of, range) => {
+      limits.push(range.limit);
+      return world.readEntries(of, range);
+    },
+  };
+  for (let i = 0; i < 100; i++) world.append("a" as LogId);
+  const feed = new Feed({ reader, source, sink: world, resume: true });
+  world.roomFor = 10;
+  const started = feed.start();
+  await world.answerAll();
+  expect(world.seqsOf("a" as LogId), "no more than there is room for").toHaveLength(10);
+  expect(limits).toEqual([50]);
+
+  await world.widen(20);
+  expect(world.seqsOf("a" as LogId)).toHaveLength(20);
+  expect(limits, "the rest of the page was not kept").toEqual([50, 10]);
+
+  await world.widen(Number.POSITIVE_INFINITY);
+  await started;
+  expect(world.seqsOf("a" as LogId)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
+});
+
+test("entries that are heard while a hole is read go out without another read", async () => {
+  const world = new World();
+  const log = "a" as LogId;
+  world.append(log);
+  world.positions.set(log, 1);
+  const feed = new Feed({ reader, source: world, sink: world, resume: true });
+  const started = feed.start();
+  await world.answerAll();
+  await started;
+  world.append(log);
+  feed.hear(world.append(log));
+  for (let i = 0; i < 100; i++) feed.hear(world.append(log));
+  // The page was read before these came.
+  await world.answer();
+  expect(world.seqsOf(log)).toEqual(Array.from({ length: 102 }, (_, i) => i + 2));
+  expect(world.reads).toBe(1);
+  feed.hear(world.append(log));
+  expect(world.seqsOf(log).at(-1)).toBe(104);
+});
+
+test("a read that takes long holds nothing for each entry that is heard meanwhile", async () => {
+  const world = new World();
+  const log = "a" as LogId;
+  const feed = new Feed({ reader, source: world, sink: world, resume: true });
+  const started = feed.start();
+  await world.answerAll();
+  await started;
+  world.append(log);
+  feed.hear(world.append(log));
+  const memory = watchMemory();
+  for (let i = 0; i < 100_000; i++) feed.hear(world.append(log));
+  memory.sample();
+  expect(memory.medianBytes()).toBeLessThan(1_000_000);
+  feed.close();
 });

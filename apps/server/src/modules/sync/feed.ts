@@ -19,8 +19,10 @@ export interface FeedSink {
   deliver(event: FeedEvent): void;
   /** As `deliver`, for what may be left out. */
   signal(signal: Signal): void;
-  /** Resolves when the connection has room for more of a backlog; undefined when it has. */
-  room(): Promise<void> | undefined;
+  /** Whether the connection can take more of a backlog. */
+  hasRoom(): boolean;
+  /** Resolves when it can, or is closed. */
+  room(): Promise<void>;
   /** A read failed: the connection is to be closed, and the client resumes. */
   fail(error: unknown): void;
 }
@@ -32,9 +34,13 @@ interface Cursor {
   heard: number;
   /** The read under way; while there is one, live entries wait for it. */
   reading: Promise<void> | undefined;
+  /** The newest of those that wait, without a hole. */
+  waiting: LogEntry[];
 }
 
 const pageSize = 50;
+/** What waits is shared by all feeds; more than this is read from the database. */
+const maxWaiting = 128;
 
 /**
  * Delivers a connection's logs gap-free and in order. A live entry that follows the last one sent
@@ -68,6 +74,7 @@ export class Feed {
         sent: this.#isResuming ? this.#begin(state) : state.lastSeq,
         heard: Math.max(state.lastSeq, this.#early.get(state.log) ?? 0),
         reading: undefined,
+        waiting: [],
       });
     }
     this.#isStarted = true;
@@ -81,11 +88,11 @@ export class Feed {
   hear(entry: LogEntry): void {
     const cursor = this.#cursors.get(entry.log);
     if (cursor && entry.seq === cursor.sent + 1 && !cursor.reading) {
-      cursor.sent = entry.seq;
       cursor.heard = Math.max(cursor.heard, entry.seq);
-      this.#sink.deliver({ type: "entry", entry, from: "live" });
+      this.#deliver(cursor, entry, "live");
       return;
     }
+    if (cursor?.reading) keepWaiting(cursor, entry);
     this.hearOf(entry.log, entry.seq);
   }
 
@@ -102,7 +109,8 @@ export class Feed {
       return;
     }
     cursor.heard = Math.max(cursor.heard, seq);
-    if (cursor.heard > cursor.sent) void this.#level(log);
+    // Nothing is made to wait for the read: at a busy log that would be something for each entry.
+    void this.#level(log);
   }
 
   /** Goes past the logs: it has no number. */
@@ -122,53 +130,75 @@ export class Feed {
     return state.prunedSeq;
   }
 
+  #deliver(cursor: Cursor, entry: LogEntry, from: "live" | "database"): void {
+    cursor.sent = entry.seq;
+    this.#sink.deliver({ type: "entry", entry, from });
+  }
+
   /** A log that came into being, or that the user joined, while the feed runs. */
   #open(log: LogId, seq: number): void {
-    const cursor: Cursor = { sent: 0, heard: seq, reading: undefined };
+    const cursor: Cursor = { sent: 0, heard: seq, reading: undefined, waiting: [] };
     this.#cursors.set(log, cursor);
-    cursor.reading = this.#run(cursor, async () => {
+    cursor.reading = this.#read(log, cursor, async () => {
       const [state] = await this.#source.listStates(this.#reader, log);
       cursor.sent = state?.position ?? seq;
-      await this.#readPages(log, cursor);
     });
   }
 
   /** Reads the log until nothing heard of is outstanding. One read of a log runs at a time. */
-  async #level(log: LogId): Promise<void> {
+  #level(log: LogId): Promise<void> | undefined {
     const cursor = this.#cursors.get(log);
-    if (!cursor) return;
-    cursor.reading ??= this.#run(cursor, () => this.#readPages(log, cursor));
-    await cursor.reading;
+    if (!cursor || this.#isClosed) return undefined;
+    if (cursor.heard > cursor.sent) cursor.reading ??= this.#read(log, cursor);
+    return cursor.reading;
   }
 
-  async #run(cursor: Cursor, read: () => Promise<void>): Promise<void> {
+  async #read(log: LogId, cursor: Cursor, begin?: () => Promise<void>): Promise<void> {
     try {
-      await read();
+      if (begin) await begin();
+      let limit = pageSize;
+      while (cursor.heard > cursor.sent && !this.#isClosed) {
+        limit = await this.#readPage(log, cursor, limit);
+        this.#deliverWaiting(cursor);
+        // Nothing that was read is held meanwhile: entries are large, and connections that wait are many.
+        if (!this.#sink.hasRoom()) await this.#sink.room();
+      }
     } catch (error) {
       this.#sink.fail(error);
     } finally {
+      // In the same turn in which the log was found level, so that what is heard next starts a new read.
       cursor.reading = undefined;
+      cursor.waiting = [];
     }
   }
 
-  async #readPages(log: LogId, cursor: Cursor): Promise<void> {
-    while (cursor.heard > cursor.sent && !this.#isClosed) await this.#readPage(log, cursor);
+  /** What was heard live during the read need not be read as well. */
+  #deliverWaiting(cursor: Cursor): void {
+    for (const entry of cursor.waiting) {
+      if (this.#isClosed || !this.#sink.hasRoom()) return;
+      if (entry.seq === cursor.sent + 1) this.#deliver(cursor, entry, "live");
+    }
   }
 
-  async #readPage(log: LogId, cursor: Cursor): Promise<void> {
+  /** Delivers as much as there is room for; gives how much to read the next time. */
+  async #readPage(log: LogId, cursor: Cursor, limit: number): Promise<number> {
     const { heard } = cursor;
-    const page = await this.#source.readEntries(this.#reader, {
-      log,
-      afterSeq: cursor.sent,
-      limit: pageSize,
-    });
-    for (const entry of page) {
-      if (this.#isClosed) return;
-      cursor.sent = entry.seq;
-      this.#sink.deliver({ type: "entry", entry, from: "database" });
-      await this.#sink.room();
+    const page = await this.#source.readEntries(this.#reader, { log, afterSeq: cursor.sent, limit });
+    for (const [index, entry] of page.entries()) {
+      if (this.#isClosed) return limit;
+      if (index > 0 && !this.#sink.hasRoom()) return index;
+      this.#deliver(cursor, entry, "database");
     }
     // What was heard of and is not there is not for this reader.
-    if (page.length < pageSize) cursor.sent = Math.max(cursor.sent, heard);
+    if (page.length < limit) cursor.sent = Math.max(cursor.sent, heard);
+    return Math.min(2 * limit, pageSize);
   }
+}
+
+function keepWaiting(cursor: Cursor, entry: LogEntry): void {
+  const { waiting } = cursor;
+  const last = waiting.at(-1);
+  const follows = last === undefined || entry.seq === last.seq + 1;
+  if (follows && waiting.length < maxWaiting) waiting.push(entry);
+  else if (last === undefined || entry.seq > last.seq) cursor.waiting = [entry];
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 import type { App } from "../../app.ts";
 import { listLogEnds } from "../logs/logs.service.ts";
 
@@ -5,6 +6,8 @@ const periodMs = 2_000;
 /** Covers transactions that commit late and other machines' clocks. */
 const overlapMs = 30_000;
 const usersPerQuery = 500;
+/** What was committed just now is on its way: only what has not come by then is looked for. */
+const graceMs = 250;
 
 /**
  * Finds wakes that were lost: compares what the connected users' feeds were told with the ends of
@@ -19,11 +22,16 @@ export function startReconciler(app: App): Disposable {
   const compare = async (): Promise<void> => {
     const startedAt = app.now().getTime();
     const users = app.hub.users();
+    const found: Awaited<ReturnType<typeof listLogEnds>> = [];
     for (let start = 0; start < users.length; start += usersPerQuery) {
-      const ends = await listLogEnds(app.db, users.slice(start, start + usersPerQuery), new Date(since));
-      for (const { userId, log, lastSeq } of ends) {
-        for (const feed of app.hub.feedsOf(userId)) feed.hearOf(log, lastSeq);
-      }
+      found.push(...(await listLogEnds(app.db, users.slice(start, start + usersPerQuery), new Date(since))));
+    }
+    await pause(graceMs, undefined, { ref: false });
+    // Whatever came in while this process was busy is heard first.
+    await nextTurn();
+    if (isStopped) return;
+    for (const { userId, log, lastSeq } of found) {
+      for (const feed of app.hub.feedsOf(userId)) feed.hearOf(log, lastSeq);
     }
     since = startedAt - overlapMs;
   };

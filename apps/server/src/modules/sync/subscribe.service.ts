@@ -41,16 +41,24 @@ export function openFeed(
     deliver: (event) => {
       if (event.type === "entry") app.metrics.delivered.inc({ from: event.from });
       options.deliver(event);
-      if (socket.bufferedBytes() > maxBufferedBytes) socket.close(closeCodes.tooSlow, "reading too slowly");
+      if (socket.bufferedBytes() > maxBufferedBytes) end(closeCodes.tooSlow, "reading too slowly");
     },
     signal: (signal) => {
       if (socket.bufferedBytes() <= backlogWindowBytes) options.deliver(signal);
     },
-    room: () => (socket.bufferedBytes() > backlogWindowBytes ? waitForRoom(socket) : undefined),
+    hasRoom: () => socket.bufferedBytes() <= backlogWindowBytes,
+    room: async () => {
+      if (!(await waitForRoom(socket))) end(closeCodes.tooSlow, "reading too slowly");
+    },
     fail: (error) => {
       app.log.error({ err: error }, "reading a log for a socket failed");
-      socket.close(closeCodes.failed, "try again");
+      end(closeCodes.failed, "try again");
     },
+  };
+  /** A connection that is being closed may take long to go: nothing is read for it any more. */
+  const end = (code: number, reason: string): void => {
+    socket.close(code, reason);
+    feed.close();
   };
   const feed = new Feed({ reader: options.reader, source: feedSource(app), sink, resume: options.resume });
   const attached = app.hub.attach(socket.connectionId, feed);
@@ -68,7 +76,8 @@ function resumeDevice(app: App, { userId, deviceId }: Reader, connectionId: stri
   );
 }
 
-async function waitForRoom(socket: SubscriberSocket): Promise<void> {
+/** False when nothing was taken for too long. */
+async function waitForRoom(socket: SubscriberSocket): Promise<boolean> {
   let least = socket.bufferedBytes();
   let stalledMs = 0;
   while (socket.bufferedBytes() > backlogWindowBytes) {
@@ -76,11 +85,9 @@ async function waitForRoom(socket: SubscriberSocket): Promise<void> {
     const left = socket.bufferedBytes();
     stalledMs = left < least ? 0 : stalledMs + roomPollMs;
     least = Math.min(least, left);
-    if (stalledMs >= maxStallMs) {
-      socket.close(closeCodes.tooSlow, "reading too slowly");
-      return;
-    }
+    if (stalledMs >= maxStallMs) return false;
   }
+  return true;
 }
 
 /** The tRPC subscription: everything above the device's positions, `caught_up`, then what happens. */
