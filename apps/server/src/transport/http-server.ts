@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { WebSocketServer, type WebSocket } from "ws";
+import { WebSocketServer } from "ws";
 import type { App } from "../app.ts";
 import { startBodyDeadline } from "./body-deadline.ts";
 import { handleCors, isOriginAllowed } from "./cors.ts";
@@ -10,7 +10,7 @@ import { maxJsonBytes } from "./rest/body.ts";
 import { createRestDoor } from "./rest/rest-door.ts";
 import { createTrpcHttpDoor, createTrpcWsDoor, trpcPath } from "./trpc/trpc-door.ts";
 import { createTrpcRouter } from "./trpc/trpc-router.ts";
-import { createWsDoor, wsPath } from "./ws/ws-door.ts";
+import { createWsDoor, wsPath, type Upgraded } from "./ws/ws-door.ts";
 
 const maxWsFrameBytes = 65_536;
 const headersTimeoutMs = 10_000;
@@ -111,14 +111,18 @@ function serveSockets(app: App, server: Server, router: ReturnType<typeof create
 function upgrade(
   wss: WebSocketServer,
   request: IncomingMessage,
-  { socket, head }: { socket: Duplex; head: Buffer },
-): Promise<WebSocket | undefined> {
-  return new Promise((resolve) => {
-    if (socket.destroyed) return resolve(undefined);
-    // A handshake that is refused ends the connection, and nothing is served.
-    socket.once("close", () => resolve(undefined));
-    wss.handleUpgrade(request, socket, head, resolve);
+  { socket: stream, head }: { socket: Duplex; head: Buffer },
+): Promise<Upgraded | undefined> {
+  if (stream.destroyed) return Promise.resolve(undefined);
+  const { promise, resolve } = Promise.withResolvers<Upgraded | undefined>();
+  // A handshake that is refused ends the connection, and nothing is served.
+  const giveUp = (): void => resolve(undefined);
+  stream.once("close", giveUp);
+  wss.handleUpgrade(request, stream, head, (socket) => {
+    stream.off("close", giveUp);
+    resolve({ socket, stream });
   });
+  return promise;
 }
 
 function refuseUpgrade(socket: Duplex, status: string): void {

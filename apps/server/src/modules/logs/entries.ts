@@ -66,8 +66,20 @@ export function viewEntry(entry: LogEntry, reader: Reader): Entry {
 }
 
 export function viewNewMessage(stored: StoredMessage, reader: Reader): Message {
-  const { wraps, ...message } = stored;
-  const wrap = wraps && reader.deviceId ? (wraps[deviceKey(reader.userId, reader.deviceId)] ?? null) : null;
-  const recipientUserId = message.recipientUserId ?? reader.userId;
-  return { ...message, recipientUserId, wrap, delivered: false, read: false };
+  return { ...ownPart(stored, reader), ...sharedPart(stored) };
+}
+
+/** What each reader of a new message is given differently. */
+export function ownPart(
+  { recipientUserId, wraps }: StoredMessage,
+  { userId, deviceId }: Reader,
+): Pick<Message, "recipientUserId" | "wrap"> {
+  const wrap = wraps && deviceId ? (wraps[deviceKey(userId, deviceId)] ?? null) : null;
+  return { recipientUserId: recipientUserId ?? userId, wrap };
+}
+
+/** What is the same for all of them. */
+export function sharedPart(stored: StoredMessage): Omit<Message, "recipientUserId" | "wrap"> {
+  const { wraps: _wraps, recipientUserId: _recipient, ...shared } = stored;
+  return { ...shared, delivered: false, read: false };
 }

@@ -1,22 +1,61 @@
-import { toSnakeKeys } from "@sotto/schema";
-import { viewEntry, type LogEntry, type Reader } from "../../modules/logs/entries.ts";
+import { toSnakeKeys, type AccountEvent, type ConversationEvent, type LogId } from "@sotto/schema";
+import {
+  ownPart,
+  sharedPart,
+  type LogEntry,
+  type Reader,
+  type StoredMessage,
+} from "../../modules/logs/entries.ts";
 import type { FeedEvent } from "../../modules/sync/feed.ts";
+import { encodeTextFrame } from "./outbox.ts";
 
 /**
- * The `/ws` frame of an event (docs/PROTOCOL.md §6). A connection that does not resume is not told
- * of the messages that it sent itself.
+ * The `/ws` frame of an event (docs/PROTOCOL.md §6), ready for the network. A connection that does not
+ * resume is not told of the messages that it sent itself.
  */
-export function toFrame(event: FeedEvent, reader: Reader, options: { resume: boolean }): object | undefined {
-  if (event.type === "typing") {
-    const { conversationId, ...typing } = event;
-    return toSnakeKeys(conversationId === null ? typing : event) as object;
-  }
-  if (event.type !== "entry") return toSnakeKeys(event) as object;
-  if (!options.resume && isOwnMessage(event.entry, reader)) return undefined;
-  const { log, seq, event: content } = viewEntry(event.entry, reader);
+export function frameOf(event: FeedEvent, reader: Reader, options: { resume: boolean }): Buffer | undefined {
+  if (event.type !== "entry") return encodeTextFrame("", Buffer.from(JSON.stringify(toNotice(event))));
+  const { entry } = event;
+  if (!options.resume && isOwnMessage(entry, reader)) return undefined;
+  const own = entry.body.type === "message.created" ? startOfMessage(entry.body.message, reader) : "";
+  return encodeTextFrame(own, sharedTextOf(entry));
+}
+
+function toNotice(event: Exclude<FeedEvent, { type: "entry" }>): unknown {
+  if (event.type !== "typing") return toSnakeKeys(event);
+  const { conversationId, ...typing } = event;
+  return toSnakeKeys(conversationId === null ? typing : event);
+}
+
+/** Of an entry: what is the same for all who read it, made once (ADR 0018). */
+const sharedTexts = new WeakMap<LogEntry, Buffer>();
+
+function sharedTextOf(entry: LogEntry): Buffer {
+  let text = sharedTexts.get(entry);
+  if (!text) sharedTexts.set(entry, (text = Buffer.from(shareText(entry))));
+  return text;
+}
+
+function shareText({ log, seq, body }: LogEntry): string {
+  if (body.type !== "message.created") return JSON.stringify(toFrame({ log, seq, content: body }));
+  // Goes on where `startOfMessage` ends.
+  const message = JSON.stringify(toSnakeKeys(sharedPart(body.message))).slice(1);
+  return `${message},${JSON.stringify({ log, seq }).slice(1)}`;
+}
+
+function startOfMessage(message: StoredMessage, reader: Reader): string {
+  const { recipientUserId, wrap } = ownPart(message, reader);
+  return `{"type":"message","message":{"recipient_user_id":"${recipientUserId}","wrap":${JSON.stringify(wrap)},`;
+}
+
+interface Described {
+  log: LogId;
+  seq: number;
+  content: AccountEvent | ConversationEvent;
+}
+
+function toFrame({ log, seq, content }: Described): object {
   switch (content.type) {
-    case "message.created":
-      return { type: "message", message: toSnakeKeys(content.message), log, seq };
     case "message.delivered":
     case "message.read":
       return {

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
 import type { RawData, WebSocket } from "ws";
 import type { App } from "../../app.ts";
 import { AppError } from "../../errors.ts";
@@ -8,14 +9,21 @@ import { openFeed } from "../../modules/sync/subscribe.service.ts";
 import type { Caller } from "../../pipeline/call.ts";
 import { addressOf, bearerTokenOf, targetOf } from "../http-context.ts";
 import { AckQueue } from "./acks.ts";
-import { toFrame } from "./frames.ts";
+import { frameOf } from "./frames.ts";
+import { writeFrame } from "./outbox.ts";
 import { admitSocket, closeOf, closeSocket, watchSocket, type AdmittedSocket } from "./sockets.ts";
 
 export const wsPath = "/ws";
 const pingMs = 30_000;
 
+/** A WebSocket, and the connection under it. */
+export interface Upgraded {
+  socket: WebSocket;
+  stream: Duplex;
+}
+
 /** Carries out the upgrade; undefined when the client is gone by now. */
-export type Upgrade = () => Promise<WebSocket | undefined>;
+export type Upgrade = () => Promise<Upgraded | undefined>;
 
 /**
  * The plain `/ws` (docs/PROTOCOL.md §6). The token is verified and the feed listens before the
@@ -33,8 +41,8 @@ export function createWsDoor(app: App) {
       if (resume && !caller.deviceId) throw new AppError("DEVICE_REQUIRED");
       admitted = admitSocket(app, caller);
     } catch (error) {
-      const socket = await upgrade();
-      if (socket) closeSocket(app, socket, ...closeOf(error));
+      const upgraded = await upgrade();
+      if (upgraded) closeSocket(app, upgraded.socket, ...closeOf(error));
       return;
     }
     await serve(app, upgrade, { caller, admitted, resume, token: token ?? "", address: addressOf(request) });
@@ -60,20 +68,21 @@ async function serve(app: App, upgrade: Upgrade, connection: Connection): Promis
     deliver: (event) => deliver(event),
   });
   if (!resume) await feed.started;
-  const socket = await upgrade();
-  if (!socket) {
+  const upgraded = await upgrade();
+  if (!upgraded) {
     feed[Symbol.dispose]();
     admitted.release();
     return;
   }
+  const { socket, stream } = upgraded;
   watchSocket(app, socket, "ws");
   keepAlive(socket);
   socket.once("close", () => feed[Symbol.dispose]());
   listen(socket, new AckQueue(app, { token, address, requestId: admitted.connectionId }));
   deliver = (event) => {
     if (socket.readyState !== socket.OPEN) return;
-    const frame = toFrame(event, caller, { resume });
-    if (frame) socket.send(JSON.stringify(frame));
+    const frame = frameOf(event, caller, { resume });
+    if (frame) writeFrame(stream, frame);
   };
   for (const event of early) deliver(event);
   admitted.bind(socket);
