@@ -89,9 +89,10 @@ export class ModelDevice {
       const client = await createClient({ url: line.url, store });
       const run = { client, line, store, isDead: false, isFirstShown: true, reading: Promise.resolve() };
       this.#run = run;
+      // Before anything new is sent: it was sent before.
+      this.#resend(run);
       await this.#whileAlive(run, async () => {
         await this.user.signingIn(() => this.#signIn(run));
-        this.#resend();
         await this.#start(run);
       });
     });
@@ -186,9 +187,7 @@ export class ModelDevice {
     await Promise.all([...this.#endings, ...this.sendings.map(({ running }) => running)]);
   }
 
-  #resend(): void {
-    const run = this.#run;
-    if (!run) return;
+  #resend(run: Run): void {
     for (const sending of this.sendings) {
       if (sending.outcome === "open" && sending.isRetried) this.#transmit(run, sending);
     }
