@@ -226,6 +226,7 @@ export class Proxy implements AsyncDisposable {
   readonly #sockets: Set<Socket>;
   #swallowing: { path: string; done: PromiseWithResolvers<void> } | undefined;
   #losing: { path: string; done: PromiseWithResolvers<void> } | undefined;
+  #doubledPath: string | undefined;
 
   private constructor(
     targetUrl: string,
@@ -265,13 +266,20 @@ export class Proxy implements AsyncDisposable {
     return done.promise;
   }
 
+  /** The next request to a path, and what comes after it on its connection, reaches the server twice, at once. */
+  doubleRequestTo(path: string): void {
+    this.#doubledPath = path;
+  }
+
   #join(near: Socket): void {
     if (this.isOffline) {
       near.destroy();
       return;
     }
-    const far = connect(Number(new URL(this.targetUrl).port), "127.0.0.1");
+    const port = Number(new URL(this.targetUrl).port);
+    const far = connect(port, "127.0.0.1");
     let lost: PromiseWithResolvers<void> | undefined;
+    let twin: Socket | undefined;
     for (const socket of [near, far]) {
       this.#sockets.add(socket);
       socket.on("error", () => {});
@@ -292,6 +300,14 @@ export class Proxy implements AsyncDisposable {
         lost = this.#losing.done;
         this.#losing = undefined;
       }
+      if (this.#doubledPath !== undefined && chunk.includes(this.#doubledPath)) {
+        this.#doubledPath = undefined;
+        twin = connect(port, "127.0.0.1").on("error", () => {});
+        // Nobody waits for its answers.
+        twin.resume();
+        near.once("close", () => twin?.end());
+      }
+      twin?.write(chunk);
       far.write(chunk);
     });
     far.on("data", (chunk) => {

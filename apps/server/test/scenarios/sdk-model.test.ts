@@ -3,21 +3,21 @@ import { setTimeout as pause } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { losing } from "../lossy-bus.ts";
-import { startTestServer } from "../test-server.ts";
+import { startTestServer, type TestServer } from "../test-server.ts";
 import { story, type Story } from "./sdk-model/commands.ts";
 import { findViolations } from "./sdk-model/properties.ts";
 import { World } from "./sdk-model/world.ts";
 
 const firstSeed = Number(process.env["SDK_SEED"] ?? randomInt(1_000_000));
-const runs = Number(process.env["SDK_RUNS"] ?? 40);
+const runs = Number(process.env["SDK_RUNS"] ?? 200);
 /** Worlds wait more than they work. */
 const atATime = 6;
 const limitMs = 60_000;
 
 test(
-  `whatever breaks off, dies, comes and goes: everyone reads what they may, once and in order (SDK_SEED=${firstSeed} SDK_RUNS=${runs})`,
+  `whatever breaks off, dies, comes and goes: everyone reads what they may, once and in order (npm run sdk:model -- --seed ${firstSeed} --runs ${runs})`,
   async () => {
-    console.log(`SDK_SEED=${firstSeed} SDK_RUNS=${runs}`);
+    console.log(`npm run sdk:model -- --seed ${firstSeed} --runs ${runs}`);
     const wakes = { isDropping: false };
     await using server = await startTestServer({ wrapBus: losing(() => wakes.isDropping) });
     const seeds = Array.from({ length: runs }, (_, at) => firstSeed + at);
@@ -26,8 +26,11 @@ test(
       for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
         const [one] = fc.sample(story, { seed, numRuns: 1 });
         if (!one) throw new Error("no story");
-        const violations = await run(server.url, wakes, one).catch((error: unknown) => [String(error)]);
-        if (violations.length > 0) failures.push(`SDK_SEED=${seed} SDK_RUNS=1\n${violations.join("\n")}`);
+        const violations = await run(server, wakes, one).catch((error: unknown) => [String(error)]);
+        if (violations.length === 0) continue;
+        const failure = `npm run sdk:model -- --seed ${seed} --runs 1\n${violations.join("\n")}`;
+        console.log(failure);
+        failures.push(failure);
       }
     };
     await Promise.all(Array.from({ length: atATime }, work));
@@ -37,7 +40,7 @@ test(
 );
 
 async function run(
-  url: string,
+  { url, database }: TestServer,
   wakes: { isDropping: boolean },
   { devices, commands }: Story,
 ): Promise<string[]> {
@@ -52,7 +55,7 @@ async function run(
       await world.step(command);
     }
     await world.settle();
-    return findViolations(world);
+    return findViolations(world, database.url);
   };
   try {
     return await Promise.race([telling(), tooLate]);

@@ -3,7 +3,7 @@ import fc from "fast-check";
 /** Numbers choose among what there is when the command runs: each one fits every state. */
 export type Command =
   | { kind: "send"; from: number; to: number; isRetried: boolean; isAwaited: boolean }
-  | { kind: "cut" | "loseAnswer" | "boot" | "stop"; device: number }
+  | { kind: "cut" | "loseAnswer" | "doubleRequest" | "boot" | "stop"; device: number }
   | { kind: "crash"; device: number; commit: number; when: "before" | "after" }
   | { kind: "dropWakes"; isOn: boolean }
   | { kind: "addDevice" | "toggleMember"; user: number }
@@ -25,9 +25,15 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     }),
   },
   {
-    weight: 6,
+    weight: 7,
     arbitrary: fc.record({
-      kind: fc.constantFrom("cut" as const, "loseAnswer" as const, "boot" as const, "stop" as const),
+      kind: fc.constantFrom(
+        "cut" as const,
+        "loseAnswer" as const,
+        "doubleRequest" as const,
+        "boot" as const,
+        "stop" as const,
+      ),
       device,
     }),
   },

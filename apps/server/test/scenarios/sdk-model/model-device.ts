@@ -113,6 +113,10 @@ export class ModelDevice {
     void this.#run?.line.loseAnswerTo("/trpc/messages.send");
   }
 
+  doubleRequest(): void {
+    this.#run?.line.doubleRequestTo("/trpc/messages.send");
+  }
+
   /** Dies at a commit to come: that one is done, or not, and nothing after it; the network is gone too. */
   crashAt(commit: number, when: "before" | "after"): void {
     const run = this.#run;
@@ -178,6 +182,28 @@ export class ModelDevice {
     await this.boot();
     await caughtUp.promise;
     while ((await run.store.list("inbox/", { limit: 1 })).length > 0) await new Promise(setImmediate);
+  }
+
+  /** Tries, once removed, to go on: what it is told then. Undefined: it is let in. */
+  async knock(): Promise<string | undefined> {
+    await this.#last;
+    const run = this.#run;
+    if (run && !run.isDead) this.#die(run);
+    await using line = await Proxy.open(this.#url);
+    const client = await createClient({ url: line.url, store: this.#disk.open() });
+    try {
+      const answer = Promise.withResolvers<string | undefined>();
+      client.on("status", ({ isCaughtUp, error }) => {
+        if (isCaughtUp || error) answer.resolve(error?.code);
+      });
+      await client.start();
+      return await answer.promise;
+    } catch (error) {
+      if (error instanceof SottoError) return error.code;
+      throw error;
+    } finally {
+      await client.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

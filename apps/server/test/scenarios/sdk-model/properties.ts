@@ -1,4 +1,7 @@
+import { deviceId, userId } from "@sotto/schema";
 import { SottoError, type Message, type Withheld } from "@sotto/sdk";
+import { deviceKey } from "../../../src/modules/logs/entries.ts";
+import { runSql } from "../../sql.ts";
 import { laneOf, type Lane, type ModelDevice, type Sending } from "./model-device.ts";
 import type { ModelUser, World } from "./world.ts";
 
@@ -18,8 +21,8 @@ interface Known {
   conversationId: string;
 }
 
-/** Everything that must hold once all is calm; gives what does not. */
-export async function findViolations(world: World): Promise<string[]> {
+/** Everything that must hold once all is calm; gives what does not. The database says what was sealed for whom. */
+export async function findViolations(world: World, databaseUrl: string): Promise<string[]> {
   const timelines = (await Promise.all(world.present.map((device) => readTimelines(world, device)))).flat();
   const known = new Map<string, Known>();
   return [
@@ -32,6 +35,7 @@ export async function findViolations(world: World): Promise<string[]> {
     ...world.devices.flatMap((device) => checkOrderOfSending(device, known)),
     ...world.devices.flatMap((device) => checkShown(device, known)),
     ...checkReaders(world, timelines, known),
+    ...(await checkRemoved(world, { known, databaseUrl })),
   ];
 }
 
@@ -178,6 +182,34 @@ function checkReaders(world: World, timelines: Timeline[], known: Map<string, Kn
       return isShown === (device !== sending.from) ? [] : [`${what} is ${isShown ? "" : "not "}shown`];
     });
   });
+}
+
+/** What is sent once a device is removed is not sealed for it, and it is told nothing: one would do, both must hold. */
+async function checkRemoved(
+  world: World,
+  { known, databaseUrl }: { known: Map<string, Known>; databaseUrl: string },
+): Promise<string[]> {
+  const removed = world.devices.filter(({ removal }) => removal && removal.endedAt < Infinity);
+  if (removed.length === 0) return [];
+  const ids = [...known.keys()].map((id) => `'${id}'`);
+  const rows =
+    ids.length === 0
+      ? []
+      : await runSql(databaseUrl, `select id, wraps from messages where id in (${ids.join()})`);
+  const violations = rows.flatMap(({ id, wraps }) => {
+    const message = known.get(String(id));
+    return removed.flatMap(({ name, user, deviceId: id, removal }) => {
+      const isAfter = (message?.sentAtMs ?? 0) > (removal?.endedAt ?? Infinity);
+      const isSealed = Object.hasOwn(wraps ?? {}, deviceKey(userId.parse(user.id), deviceId.parse(id)));
+      return isAfter && isSealed ? [`${message?.text ?? ""} is sealed for ${name}, which is removed`] : [];
+    });
+  });
+  const answers = await Promise.all(removed.map((device) => device.knock()));
+  for (const [at, answer] of answers.entries()) {
+    if (answer !== undefined) continue;
+    violations.push(`${removed[at]?.name ?? ""} is removed, and is let in`);
+  }
+  return violations;
 }
 
 function entitlement(device: ModelDevice, { from, lane }: Sending, atMs: number): "yes" | "no" | "maybe" {

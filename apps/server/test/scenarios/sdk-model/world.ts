@@ -114,6 +114,9 @@ export class World implements AsyncDisposable {
       case "loseAnswer":
         this.#pickDevice(command.device)?.loseAnswer();
         return;
+      case "doubleRequest":
+        this.#pickDevice(command.device)?.doubleRequest();
+        return;
       case "crash":
         this.#pickDevice(command.device)?.crashAt(command.commit, command.when);
         return;
