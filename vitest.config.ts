@@ -9,12 +9,14 @@ const shared = {
   ssr: { resolve: { conditions, externalConditions: conditions } },
 };
 
+const isModel = ({ moduleId }: TestSpecification): number => Number(moduleId.endsWith("/sdk-model.test.ts"));
+
 /** The longest file begins first, also where no earlier run has told which one that is. */
 class ModelFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const isModel = ({ moduleId }: TestSpecification): number =>
-      Number(moduleId.endsWith("/sdk-model.test.ts"));
-    return (await super.sort(files)).toSorted((a, b) => isModel(b) - isModel(a));
+    // oxlint-disable-next-line unicorn/no-array-sort -- it is the sequencer's.
+    const sorted = await super.sort(files);
+    return sorted.toSorted((a, b) => isModel(b) - isModel(a));
   }
 }
 
@@ -23,8 +25,8 @@ export default defineConfig({
     environment: "node",
     testTimeout: 20_000,
     hookTimeout: 60_000,
-    // By default two cores get one worker; most tests wait for a database or a socket.
     sequence: { sequencer: ModelFirst },
+    // By default two cores get one worker; most tests wait for a database or a socket.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
