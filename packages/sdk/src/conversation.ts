@@ -15,7 +15,7 @@ import { markRead } from "./timeline/mark-read.ts";
 import type { Message } from "./timeline/message.ts";
 import {
   type ConversationSummary,
-  findLastReaction,
+  findOwnReactions,
   findPlace,
   readNamed,
   readPage,
@@ -25,6 +25,8 @@ import {
 
 export const defaultPageSize = 50;
 const maxPageSize = 500;
+/** Emojis of one user on one message. */
+const maxOwnReactions = 16;
 
 export interface CallOptions {
   signal?: AbortSignal | undefined;
@@ -107,7 +109,8 @@ export interface Conversation {
   /** `send` with `replyTo`. Throws `INVALID_INPUT` for a message without `clientMessageId`; so do the next four. */
   reply(message: MessageHandle, text: string, options?: SendOptions): Promise<SentMessage>;
   /**
-   * Puts an emoji on a message; once more changes nothing. It is shown at once, and sent as a message is.
+   * Puts an emoji on a message; once more changes nothing. It is shown at once, and sent as a message is. Throws
+   * `TOO_MANY_REACTIONS` beyond 16 different ones of one user on one message: take one back first.
    *
    * @example
    * ```ts
@@ -301,8 +304,12 @@ async function makeReaction(
   { message, ...reaction }: { message: MessageHandle; emoji: string; isRemoved: boolean },
 ): Promise<Payload> {
   const target = refTo(message);
-  const lastMs = await findLastReaction(session, to, { target, emoji: reaction.emoji });
-  return { kind: "reaction", target, ...reaction, sentAtMs: laterThan(lastMs, session.now()) };
+  const own = await findOwnReactions(session, to, target);
+  const last = own.find(({ emoji }) => emoji === reaction.emoji);
+  const others = own.filter((one) => one !== last && !one.isRemoved).length;
+  if (!reaction.isRemoved && others >= maxOwnReactions)
+    throw new SottoError("TOO_MANY_REACTIONS", { details: { max: maxOwnReactions } });
+  return { kind: "reaction", target, ...reaction, sentAtMs: laterThan(last?.sentAtMs, session.now()) };
 }
 
 async function readMessages(

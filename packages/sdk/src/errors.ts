@@ -26,6 +26,10 @@ const clientErrors = {
     message: "The members have more devices than a message can be sealed for",
     retry: "after_change",
   },
+  TOO_MANY_REACTIONS: {
+    message: "You have put as many emojis on the message as one may",
+    retry: "after_change",
+  },
   NOT_YOUR_MESSAGE: { message: "Only its author edits or deletes a message", retry: "never" },
   IDENTITY_CHANGED: { message: "The user has another identity key: confirm it first", retry: "after_change" },
   DEVICE_NOT_LINKED: { message: "Another device has to approve this one", retry: "after_change" },
@@ -57,6 +61,7 @@ interface ClientErrorDetails {
   NO_POST_QUANTUM_KEYS: { unreachable: UnreachableDevice[] };
   INVALID_INPUT: { field: string };
   TOO_MANY_DEVICES: { devices: number; max: number };
+  TOO_MANY_REACTIONS: { max: number };
   IDENTITY_CHANGED: { userId: UserId };
   BACKUP_REFUSED: { reason: BackupRefusal };
   FILE_REJECTED: { reason: FileRejection };

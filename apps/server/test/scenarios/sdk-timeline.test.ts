@@ -56,6 +56,33 @@ test("edits, reactions and deletions are shown at once here, and then on every d
   await expect(bob.to(alice).edit(message, "mine now")).rejects.toMatchObject({ code: "NOT_YOUR_MESSAGE" });
 });
 
+test("a user puts so many emojis on a message and no more; one that is taken back makes room", async () => {
+  await using server = await startTestServer();
+  await using alice = await TestUser.open(server);
+  await using bob = await TestUser.open(server);
+  const { clientMessageId } = await alice.to(bob).send("hello");
+  const message = { senderUserId: alice.userId, clientMessageId };
+  await bob.untilReceived(1);
+  const conversation = bob.to(alice);
+  for (let n = 0; n < 16; n++) await conversation.react(message, `e${n}`);
+  await conversation.react(message, "e0");
+  await expect(conversation.react(message, "one more")).rejects.toMatchObject({
+    code: "TOO_MANY_REACTIONS",
+    details: { max: 16 },
+  });
+  await conversation.unreact(message, "e3");
+  await conversation.react(message, "one more");
+  for (const [user, to] of [
+    [alice, bob],
+    [bob, alice],
+  ] as const) {
+    await user.untilAsync("the last one", async () => {
+      const { reactions = [] } = (await user.to(to).find(message)) ?? {};
+      return reactions.at(-1)?.emoji === "one more" && reactions.length === 16;
+    });
+  }
+});
+
 test("a waiting message can be cancelled, a failed one sent again; order is kept", async () => {
   await using server = await startTestServer();
   await using proxy = await Proxy.open(server.url);

@@ -22,6 +22,65 @@ const overlay: fc.Arbitrary<Overlay> = fc.record({
     .map((one) => [{ ...one, isRemoved: one.by === "m2" }]),
 });
 
+const noId = "0197a2f0-0000-7000-8000-";
+/** So many words of so many users; one word has one stamp. */
+function crowdOf(seed: number, userCount: number, count: number): Overlay {
+  const reactions = Array.from({ length: count }, (_, n) => {
+    const mixed = Math.imul(n + 1, 2_654_435_761 ^ seed) >>> 0;
+    const stamp = mixed % 331;
+    return {
+      userId: userId.parse(`${noId}${(mixed % userCount).toString(16).padStart(12, "0")}`),
+      emoji: `e${mixed % 97}`,
+      isRemoved: stamp % 5 === 0,
+      sentAtMs: stamp,
+      by: `m${stamp}`,
+    };
+  });
+  return { ...emptyOverlay, reactions };
+}
+const mergeWords = (lists: Overlay["reactions"][]) =>
+  lists.reduce((all, reactions) => mergeOverlays(all, { ...emptyOverlay, reactions }), emptyOverlay);
+
+function wordsOf(n: number, count: number, sentAtMs: number): Overlay["reactions"] {
+  return Array.from({ length: count }, (_, at) => ({
+    userId: userId.parse(`${noId}${n.toString(16).padStart(12, "0")}`),
+    emoji: `e${at}`,
+    isRemoved: false,
+    sentAtMs: sentAtMs + at,
+    by: "m",
+  }));
+}
+
+/** More than is kept of one, and in all. */
+const crowd = fc
+  .tuple(fc.nat(), fc.constantFrom(1, 2, 40), fc.constantFrom(1, 70, 400, 1500))
+  .map(([seed, userCount, count]) => crowdOf(seed, userCount, count));
+
+test("no more is kept than a bound, and what that is does not depend on the order either", () => {
+  fc.assert(
+    fc.property(crowd, crowd, crowd, (first, second, third) => {
+      const [a, b, c] = [first, second, third].map((one) => mergeOverlays(emptyOverlay, one));
+      if (!a || !b || !c) throw new Error("three were given");
+      expect(mergeOverlays(a, b)).toEqual(mergeOverlays(b, a));
+      const all = mergeOverlays(mergeOverlays(a, b), c);
+      expect(all).toEqual(mergeOverlays(a, mergeOverlays(b, c)));
+      expect(mergeOverlays(all, a)).toEqual(all);
+      const counts = Map.groupBy(all.reactions, (one) => one.userId);
+      for (const words of counts.values()) expect(words.length).toBeLessThanOrEqual(64);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test("a hostile member's words push out their own, and at most so many are kept in all", () => {
+  const { reactions } = mergeWords([wordsOf(1, 2, 1), wordsOf(2, 5000, 100)]);
+  expect(reactions).toHaveLength(66);
+  expect(groupReactions({ ...emptyOverlay, reactions })[0]).toMatchObject({ emoji: "e0" });
+  const crowded = mergeWords(Array.from({ length: 2000 }, (_, n) => wordsOf(n, 1, n)));
+  expect(crowded.reactions).toHaveLength(1024);
+  expect(crowded.reactions[0]?.sentAtMs).toBe(976);
+});
+
 test("merging does not care about order, grouping or repetition", () => {
   fc.assert(
     fc.property(overlay, overlay, overlay, (first, second, third) => {

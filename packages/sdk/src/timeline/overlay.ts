@@ -31,7 +31,7 @@ export interface Deletion {
 export interface Overlay {
   edit: Edit | null;
   deletion: Deletion | null;
-  /** The last word of each user on each emoji. */
+  /** The last word of each user on each emoji; the latest ones, of at most so many. */
   reactions: Reaction[];
 }
 
@@ -52,16 +52,44 @@ function deletionOf(a: Deletion | null, b: Deletion | null): Deletion | null {
   return `${a.by}/${a.userId}` <= `${b.by}/${b.userId}` ? a : b;
 }
 
+/** What is kept at most, so that nobody can make a stored message grow without bound (docs/PROTOCOL.md §8.8). */
+const maxWordsOfOneUser = 64;
+const maxWords = 1024;
+
+/**
+ * The latest words, at most so many of one user and so many in all. What is left out has as many later words before it
+ * in whatever order they came: that keeps merging commutative and associative.
+ */
+function cap(reactions: readonly Reaction[]): Reaction[] {
+  if (reactions.length <= maxWordsOfOneUser) return [...reactions];
+  const counts = new Map<string, number>();
+  const kept: Reaction[] = [];
+  for (const one of reactions.toSorted(laterFirst)) {
+    const count = (counts.get(one.userId) ?? 0) + 1;
+    counts.set(one.userId, count);
+    if (count <= maxWordsOfOneUser) kept.push(one);
+    if (kept.length === maxWords) break;
+  }
+  return kept;
+}
+
+function laterFirst(x: Reaction, y: Reaction): number {
+  if (isLater(x, y)) return -1;
+  return isLater(y, x) || keyOf(x) < keyOf(y) ? 1 : -1;
+}
+
+const keyOf = ({ userId, emoji }: Reaction): string => `${userId} ${emoji}`;
+
 function mergeReactions(a: readonly Reaction[], b: readonly Reaction[]): Reaction[] {
   const merged = new Map<string, Reaction>();
   for (const reaction of [...a, ...b]) {
-    const key = `${reaction.userId} ${reaction.emoji}`;
+    const key = keyOf(reaction);
     const earlier = merged.get(key);
     if (!earlier || isLater(reaction, earlier)) merged.set(key, reaction);
   }
   // By the time of the reaction, and so the same whatever came first.
-  return [...merged.values()].toSorted(
-    (x, y) => x.sentAtMs - y.sentAtMs || (`${x.userId} ${x.emoji}` < `${y.userId} ${y.emoji}` ? -1 : 1),
+  return cap([...merged.values()]).toSorted(
+    (x, y) => x.sentAtMs - y.sentAtMs || (keyOf(x) < keyOf(y) ? -1 : 1),
   );
 }
 

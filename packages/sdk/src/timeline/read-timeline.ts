@@ -6,6 +6,7 @@ import { type Unplaced, listUnplaced } from "../messages/outgoing-queue.ts";
 import { directRecord } from "../messages/participants.ts";
 import type { Session } from "../session.ts";
 import { type Message, toMessage, toUnplacedMessage } from "./message.ts";
+import type { Reaction } from "./overlay.ts";
 import { withPending } from "./pending-changes.ts";
 import { type StoredConversation, conversationRecord, messageRecord, placeRecord } from "./records.ts";
 import { searchIndex } from "./search-index.ts";
@@ -135,17 +136,17 @@ export async function searchTimeline(
   return found;
 }
 
-/** When this user last put an emoji on a message or took it back, by this user's clocks. */
-export async function findLastReaction(
+/** This user's last word on each emoji of a message, by this user's clocks. */
+export async function findOwnReactions(
   { store, me }: Reading,
   to: Destination,
-  { target, emoji }: { target: MessageRef; emoji: string },
-): Promise<number | undefined> {
+  target: MessageRef,
+): Promise<Reaction[]> {
   const { conversationId } = await findPlace({ store, me }, to);
   const { senderUserId, clientMessageId } = target;
   const seq = conversationId && (await placeRecord.get(store, conversationId, senderUserId, clientMessageId));
   const message = seq === undefined ? undefined : await messageRecord.get(store, conversationId ?? "", seq);
-  if (!message) return undefined;
+  if (!message) return [];
   const { overlay } = withPending(message, await listUnplaced(store, to), me);
-  return overlay.reactions.find((one) => one.userId === me.userId && one.emoji === emoji)?.sentAtMs;
+  return overlay.reactions.filter(({ userId }) => userId === me.userId);
 }
