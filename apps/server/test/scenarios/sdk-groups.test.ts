@@ -119,6 +119,45 @@ test("a group's message is delivered and read once everyone has it", async () =>
   await alice.untilAsync("read", async () => (await state())?.state === "read");
 }, 60_000);
 
+test("one reader does not count as all: on the sender's other devices, also on one that comes later", async () => {
+  await using server = await startTestServer();
+  await using alice = await TestUser.open(server);
+  await using phone = await TestUser.open({ ...server, phone: alice.phone });
+  await using bob = await TestUser.open(server);
+  await using carol = await TestUser.open({ ...server, isStarted: false });
+  const group = await alice.client.groups.create("Three", { memberUserIds: [bob.userId, carol.userId] });
+  await group.send("everyone?");
+  await bob.untilReceived(1);
+  await bob.client.groups.get(group.groupId).markRead();
+  const isReadBy = (device: TestUser, count: number) =>
+    device.untilAsync(`read by ${count}`, async () => {
+      const { messages } = await device.client.groups.get(group.groupId).messages();
+      return messages.at(-1)?.receipts?.read === count;
+    });
+  const stateOn = async (device: TestUser) =>
+    (await device.client.groups.get(group.groupId).messages()).messages.at(-1);
+  for (const device of [alice, phone]) {
+    await isReadBy(device, 1);
+    expect(await stateOn(device)).toMatchObject({
+      state: "sent",
+      receipts: { recipients: 2, delivered: 1, read: 1 },
+    });
+  }
+  await using laptop = await TestUser.open({ ...server, phone: alice.phone });
+  await laptop.untilCaughtUp();
+  await laptop.client.conversations.list();
+  expect(await stateOn(laptop)).toMatchObject({ isOwn: true, receipts: { recipients: 2 } });
+  await carol.start();
+  await carol.untilReceived(1);
+  await carol.client.groups.get(group.groupId).markRead();
+  for (const device of [alice, phone]) {
+    await isReadBy(device, 2);
+    expect(await stateOn(device)).toMatchObject({ state: "read" });
+  }
+  await laptop.untilAsync("Carol's receipt", async () => (await stateOn(laptop))?.receipts?.read === 1);
+  expect(await stateOn(laptop)).toMatchObject({ state: "sent" });
+}, 60_000);
+
 test("more devices than a message can be sealed for: refused here, with the numbers", async () => {
   await using server = await startTestServer();
   await using alice = await TestUser.open(server);

@@ -2,7 +2,7 @@ import { type ConversationId, type Group, type UserId, conversationId } from "@s
 import * as z from "zod/mini";
 import { SottoError } from "../errors.ts";
 import type { Session } from "../session.ts";
-import { type Reader, defineRecord } from "../storage/records.ts";
+import { defineRecord } from "../storage/records.ts";
 import type { StoreWrite } from "../storage/store.ts";
 import type { Destination } from "./destination.ts";
 import type { Sealed } from "./sent-message.ts";
@@ -85,7 +85,20 @@ export async function findGroup(
   return group;
 }
 
-/** How many members a group has, where that is stored. */
-export async function knownMembers(store: Reader, id: ConversationId): Promise<number | undefined> {
-  return (await groupRecord.get(store, id))?.members.length;
+/**
+ * How many others are in a conversation now: whom a message of another device of this user's is counted for. The group
+ * is asked for where it is not stored; null: this user is no member any more. Throws `NETWORK` and the like.
+ */
+export async function countOthers(
+  session: Session,
+  { id, isGroup }: { id: ConversationId; isGroup: boolean },
+  signal: AbortSignal,
+): Promise<number | null> {
+  if (!isGroup) return 1;
+  try {
+    return (await findGroup(session, id, signal)).members.length - 1;
+  } catch (error) {
+    if (error instanceof SottoError && error.code === "GROUP_NOT_FOUND") return null;
+    throw error;
+  }
 }

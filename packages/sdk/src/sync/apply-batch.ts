@@ -2,7 +2,7 @@ import type { ConversationId, Event } from "@sotto/schema";
 import * as z from "zod/mini";
 import type { Inbox } from "../messages/inbox.ts";
 import { baseOf, openMessage, parseHeader } from "../messages/open-message.ts";
-import { directRecord, forgottenGroup, knownMembers } from "../messages/participants.ts";
+import { countOthers, directRecord, forgottenGroup } from "../messages/participants.ts";
 import { isFromThisDevice, readOwn } from "../messages/read-own.ts";
 import type { ReceivedMessage } from "../messages/received-message.ts";
 import { type BatchNews, batchRecord } from "../news.ts";
@@ -41,6 +41,8 @@ interface Prepared {
   /** Of another device, opened and judged. */
   message?: ReceivedMessage | undefined;
   conversation?: StoredConversation | undefined;
+  /** Of a message of this user's: for how many others it is; null: not known. */
+  recipients?: number | null | undefined;
 }
 
 /**
@@ -106,8 +108,14 @@ async function newsOf(
 async function prepare(entry: SyncEntry, applying: Applying & { windows: ReplayWindows }): Promise<Prepared> {
   const conversation = await ensureConversation(applying.session, { entry, signal: applying.signal });
   const { event } = entry;
-  if (event?.type === "message.created")
-    return { entry, conversation, message: await receive(event.message, applying) };
+  if (event?.type === "message.created") {
+    const message = await receive(event.message, applying);
+    const isOwn = message?.isOwn && conversation !== undefined;
+    const recipients = isOwn
+      ? await countOthers(applying.session, { id: message.conversationId, ...conversation }, applying.signal)
+      : undefined;
+    return { entry, conversation, message, recipients };
+  }
   if (event) await follow(event, applying);
   return { entry, conversation };
 }
@@ -157,8 +165,8 @@ async function receive(
 
 /** In a turn, without network. */
 async function place(
-  { store, me }: Session,
-  { entry, message, conversation }: Prepared,
+  { me }: Session,
+  { entry, message, conversation, recipients }: Prepared,
   { draft, placing }: { draft: Draft; placing: Placing },
 ): Promise<void> {
   const { event, seq, at } = entry;
@@ -178,8 +186,7 @@ async function place(
         draft.put(...own.writes);
         await placing.message(own.message, where, own.known);
       } else if (message) {
-        const members = conversation?.isGroup ? await knownMembers(store, conversationId) : undefined;
-        await placing.message(message, where, { recipients: members && members - 1 });
+        await placing.message(message, where, { recipients });
       }
       return;
     }

@@ -1,4 +1,5 @@
 import { type ConversationId, type LogId, maxFillEntries } from "@sotto/schema";
+import { countOthers } from "../messages/participants.ts";
 import { openMessage } from "../messages/open-message.ts";
 import { isFromThisDevice, readOwn } from "../messages/read-own.ts";
 import type { ReceivedMessage } from "../messages/received-message.ts";
@@ -28,11 +29,13 @@ export async function backfill(session: Session, id: ConversationId, signal: Abo
     signal,
   );
   const entries = parseFilled(answer).filter(({ log, seq }) => log === range.log && seq <= floor);
-  const opened = await Promise.all(entries.map((entry) => open(session, { entry, id }, signal)));
+  const opened = await Promise.all(
+    entries.map((entry) => open(session, { entry, id, conversation }, signal)),
+  );
   await session.turns.run(async () => {
     const draft = new Draft(session.store);
     const placing = new Placing(draft, { source: "past", me: session.me });
-    for (const { entry, message } of opened) await place(session, { entry, message, id }, { draft, placing });
+    for (const one of opened) await place(session, { ...one, id }, { draft, placing });
     const present = (await conversationRecord.get(draft, id)) ?? conversation;
     draft.put(conversationRecord.put([id], { ...present, start, floor: range.fromSeq - 1 }));
     await session.store.commit(draft.writes);
@@ -57,25 +60,30 @@ interface Opened {
   entry: SyncEntry;
   /** Of another device. */
   message: ReceivedMessage | undefined;
+  /** Of a message of this user's: for how many others it is; null: not known. */
+  recipients?: number | null | undefined;
 }
 
 async function open(
-  { me, account, directory }: Session,
-  { entry, id }: { entry: SyncEntry; id: ConversationId },
+  session: Session,
+  { entry, id, conversation }: { entry: SyncEntry; id: ConversationId; conversation: StoredConversation },
   signal: AbortSignal,
 ): Promise<Opened> {
+  const { me, account, directory } = session;
   const { event } = entry;
   if (event?.type !== "message.created" || event.message.conversationId !== id)
     return { entry, message: undefined };
   if (isFromThisDevice(event.message, me)) return { entry, message: undefined };
   const { message, header } = await openMessage(event.message, { me, keys: account.keys, directory, signal });
-  return { entry, message: header?.class === "control" ? undefined : message };
+  if (header?.class === "control") return { entry, message: undefined };
+  const recipients = message.isOwn ? await countOthers(session, { id, ...conversation }, signal) : undefined;
+  return { entry, message, recipients };
 }
 
 /** In a turn, without network. */
 async function place(
   { me }: Session,
-  { entry: { event, seq, at }, message, id }: Opened & { id: ConversationId },
+  { entry: { event, seq, at }, message, recipients, id }: Opened & { id: ConversationId },
   { draft, placing }: { draft: Draft; placing: Placing },
 ): Promise<void> {
   const where = { conversationId: id, seq, at };
@@ -83,7 +91,7 @@ async function place(
     if (event && "conversationId" in event && event.conversationId === id) await placing.told(event, where);
     return;
   }
-  if (message) await placing.message(message, where);
+  if (message) await placing.message(message, where, { recipients });
   else if (isFromThisDevice(event.message, me)) {
     const own = await readOwn(draft, event.message, me);
     draft.put(...own.writes);

@@ -30,7 +30,7 @@ export type MessageContent =
 
 /**
  * How far a message of one's own has come: `sent` once the server has it, `delivered` and `read` once every recipient
- * has. `failed` says why in `error`; `conversation.retry` sends it once more. Others' are `received`.
+ * has: in a group that this device knows too little of (`receipts.recipients` null) it stays `sent`. `failed` says why in `error`; `conversation.retry` sends it once more. Others' are `received`.
  */
 export type MessageState = "received" | "queued" | "sent" | "delivered" | "read" | "failed";
 
@@ -83,12 +83,11 @@ function contentOf({ content, overlay }: Pick<StoredMessage, "content" | "overla
   }
 }
 
-function stateOf(receipts: Receipts | null): MessageState {
-  if (!receipts) return "received";
-  const recipients = receipts.recipients ?? 1;
-  if (recipients === 0) return "sent";
-  if (receipts.read >= recipients) return "read";
-  return receipts.delivered >= recipients ? "delivered" : "sent";
+/** Of how many that is not known, nobody can say that all have it. */
+function stateOf({ recipients, delivered, read }: Receipts): MessageState {
+  if (recipients === null || recipients === 0) return "sent";
+  if (read >= recipients) return "read";
+  return delivered >= recipients ? "delivered" : "sent";
 }
 
 /** A message that has its place in the log. */
@@ -99,6 +98,11 @@ export function toMessage(
   const { conversationId, peerUserId, seq, me } = at;
   const { clientMessageId, senderUserId, id, overlay } = message;
   const isOwn = senderUserId === me.userId;
+  // A direct conversation has one recipient, whichever of this user's devices has sent the message.
+  const receipts = message.receipts && {
+    ...message.receipts,
+    recipients: message.receipts.recipients ?? (peerUserId === null ? null : 1),
+  };
   const isEditable = message.content.kind === "text" || message.content.kind === "file";
   return {
     key: isOwn && clientMessageId !== null ? clientMessageId : (id ?? String(seq)),
@@ -114,9 +118,9 @@ export function toMessage(
     content: contentOf(message),
     editedAtMs: isEditable ? (overlay.edit?.sentAtMs ?? null) : null,
     reactions: groupReactions(overlay),
-    state: stateOf(message.receipts),
+    state: receipts ? stateOf(receipts) : "received",
     error: null,
-    receipts: message.receipts,
+    receipts,
     assurance: message.assurance,
     kem: message.kem,
   };
