@@ -7,7 +7,6 @@ create table account_entries (
   event jsonb not null,
   constraint account_entries_pkey PRIMARY KEY (user_id, seq)
 );
-CREATE INDEX account_entries_by_time ON account_entries USING brin (at);
 
 create table account_logs (
   user_id uuid not null,
@@ -101,6 +100,7 @@ create table blocks (
   constraint blocks_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
   constraint blocks_pkey PRIMARY KEY (user_id, blocked_user_id)
 );
+CREATE INDEX blocks_by_blocked ON blocks USING btree (blocked_user_id, user_id);
 
 create table contact_lookups (
   user_id uuid not null,
@@ -256,6 +256,15 @@ CREATE UNIQUE INDEX imported_messages_by_id ON imported_messages USING btree (us
 CREATE UNIQUE INDEX imported_messages_once ON imported_messages USING btree (user_id, conversation_id, item_key);
 comment on column imported_messages.item_key is 'what makes an item the same when it is imported again';
 
+create table maintenance_tasks (
+  name text not null,
+  cursor uuid,
+  due_at timestamp with time zone not null,
+  constraint maintenance_tasks_pkey PRIMARY KEY (name)
+);
+comment on table maintenance_tasks is 'its row is locked by the process that does the task';
+comment on column maintenance_tasks.cursor is 'where a task that goes through a table has come to; null: it begins anew';
+
 create table marks (
   conversation_id uuid not null,
   user_id uuid not null,
@@ -297,6 +306,7 @@ create table otp_challenges (
   constraint otp_challenges_pkey PRIMARY KEY (id)
 );
 CREATE INDEX otp_challenges_by_phone ON otp_challenges USING btree (phone, created_at);
+CREATE INDEX otp_challenges_by_time ON otp_challenges USING btree (expires_at);
 
 create table otp_locks (
   phone text not null,
@@ -371,6 +381,7 @@ create table sessions (
   constraint sessions_pkey PRIMARY KEY (id)
 );
 CREATE INDEX sessions_by_change ON sessions USING btree (changed_at);
+CREATE INDEX sessions_by_expiry ON sessions USING btree (expires_at);
 CREATE INDEX sessions_by_user ON sessions USING btree (user_id);
 
 create table single_marks (

@@ -15,6 +15,7 @@ import type { ReceiptTables } from "../modules/receipts/receipts.tables.ts";
 import type { LogTables } from "../modules/logs/logs.tables.ts";
 import type { PaymentTables } from "../modules/payments/payments.tables.ts";
 import type { WebhookTables } from "../modules/webhooks/webhooks.tables.ts";
+import type { MaintenanceTables } from "../maintenance.tables.ts";
 import type { IdempotencyTables } from "../pipeline/idempotency.tables.ts";
 
 export type Tables = AccountTables &
@@ -31,6 +32,7 @@ export type Tables = AccountTables &
   ContactTables &
   BlockTables &
   IdempotencyTables &
+  MaintenanceTables &
   InviteTables &
   AuditTables &
   ReactionTables &

@@ -1,5 +1,6 @@
 import type { UserId } from "@sotto/schema";
 import type { Db, Tx } from "../db/db.ts";
+import { deleteOldest, type Expiry } from "../db/delete-oldest.ts";
 
 /** Takes the key for this transaction; false when it is taken, after waiting for that transaction's end. */
 export async function insertKey(
@@ -39,6 +40,6 @@ export function storeAnswer(tx: Tx, answer: { userId: UserId; key: string; respo
     .execute();
 }
 
-export function deleteOldKeys(db: Db, before: Date) {
-  return db.deleteFrom("idempotency_keys").where("created_at", "<", before).execute();
+export function deleteOldKeys(tx: Tx, expiry: Expiry): Promise<number> {
+  return deleteOldest(tx, { table: "idempotency_keys", column: "created_at" }, expiry);
 }

@@ -1,4 +1,5 @@
 import type { Db, Tx } from "../../db/db.ts";
+import { deleteOldest, type Expiry } from "../../db/delete-oldest.ts";
 
 /** How many codes of one number may be live at a time; older ones stop counting. */
 const maxLiveChallenges = 5;
@@ -43,8 +44,8 @@ export function deleteChallenges(db: Db | Tx, phone: string) {
   return db.deleteFrom("otp_challenges").where("phone", "=", phone).execute();
 }
 
-export function deleteExpiredChallenges(db: Db | Tx, now: Date) {
-  return db.deleteFrom("otp_challenges").where("expires_at", "<", now).execute();
+export function deleteExpiredChallenges(tx: Tx, expiry: Expiry): Promise<number> {
+  return deleteOldest(tx, { table: "otp_challenges", column: "expires_at" }, expiry);
 }
 
 /** Takes the number's row, so that tries for one number run one after the other. */

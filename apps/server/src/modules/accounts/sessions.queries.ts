@@ -1,5 +1,6 @@
 import type { DeviceId, UserId } from "@sotto/schema";
 import type { Db, Tx } from "../../db/db.ts";
+import { deleteOldest, type Expiry } from "../../db/delete-oldest.ts";
 import type { SessionEnd, SessionId } from "./accounts.tables.ts";
 
 export function insertSession(
@@ -92,4 +93,8 @@ export function listSessionsChangedSince(db: Db | Tx, since: Date) {
     .select(["id", "changed_at", "end_reason"])
     .where("changed_at", ">", since)
     .execute();
+}
+
+export function deleteExpiredSessions(tx: Tx, expiry: Expiry): Promise<number> {
+  return deleteOldest(tx, { table: "sessions", column: "expires_at" }, expiry);
 }

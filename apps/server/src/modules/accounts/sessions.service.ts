@@ -12,5 +12,5 @@ export async function logout(call: Call) {
   });
 }
 
-/** What the devices module needs of sessions. */
-export { endSessionsOfDevice, linkDevice } from "./sessions.queries.ts";
+/** What other modules and maintenance need of sessions. */
+export { deleteExpiredSessions, endSessionsOfDevice, linkDevice } from "./sessions.queries.ts";

@@ -1,6 +1,7 @@
 import type { UserId } from "@sotto/schema";
 import { sql } from "kysely";
 import type { Db, Tx } from "../../db/db.ts";
+import { deleteOldest, type Expiry } from "../../db/delete-oldest.ts";
 
 /** False when it is one already. */
 export async function insertContact(
@@ -76,6 +77,6 @@ export function upsertLookup(tx: Tx, lookup: Lookup & { at: Date }) {
     .execute();
 }
 
-export function deleteOldLookups(db: Db, before: Date) {
-  return db.deleteFrom("contact_lookups").where("asked_at", "<", before).execute();
+export function deleteOldLookups(tx: Tx, expiry: Expiry): Promise<number> {
+  return deleteOldest(tx, { table: "contact_lookups", column: "asked_at" }, expiry);
 }

@@ -218,7 +218,10 @@ export function listConversations(db: Db | Tx, userId: UserId) {
     .execute();
 }
 
-/** How many messages of others each conversation has beyond what the user has read. */
+/** Unread messages are looked for among so many of the newest entries, so that the count costs the same after years. */
+const maxUnreadWindow = 1_000;
+
+/** How many messages of others each conversation has beyond what the user has read, among its newest entries. */
 export async function countUnread(
   db: Db | Tx,
   userId: UserId,
@@ -227,19 +230,23 @@ export async function countUnread(
   const { rows } = await sql<{ id: ConversationId; unread: number }>`
     select m.conversation_id as id, u.unread
     from conversation_members m
-    left join lateral (
-      select through_seq from marks
-      where conversation_id = m.conversation_id and user_id = m.user_id and kind = 'read'
-      order by through_seq desc limit 1
-    ) k on true
+    join conversations c on c.id = m.conversation_id
+    cross join lateral (
+      select greatest(m.from_seq, c.last_seq - ${maxUnreadWindow}, (
+        select max(through_seq) from marks
+        where conversation_id = m.conversation_id and user_id = m.user_id and kind = 'read'
+      )) as seq
+    ) k
+    cross join lateral (
+      select array(
+        select s.seq from single_marks s
+        where s.conversation_id = m.conversation_id and s.user_id = m.user_id and s.kind = 'read' and s.seq > k.seq
+      ) as seqs
+    ) s
     cross join lateral (
       select count(*) as unread from messages x
-      where x.conversation_id = m.conversation_id and x.seq > greatest(m.from_seq, coalesce(k.through_seq, 0))
-        and x.sender_user_id <> m.user_id and x.deleted_at is null
-        and not exists (
-          select from single_marks s
-          where s.conversation_id = x.conversation_id and s.user_id = m.user_id and s.kind = 'read' and s.seq = x.seq
-        )
+      where x.conversation_id = m.conversation_id and x.seq > k.seq
+        and x.sender_user_id <> m.user_id and x.deleted_at is null and x.seq <> all(s.seqs)
     ) u
     where m.user_id = ${userId} and m.to_seq is null and m.conversation_id = any(${conversationIds}::uuid[])
   `.execute(db);

@@ -198,31 +198,62 @@ export function listAccountEntries(
   return query.execute();
 }
 
+/** What a step through all account logs did. */
+export interface PruneStep {
+  deleted: number;
+  /** The user that the next step begins after; null at the end. */
+  cursor: UserId | null;
+}
+
+/** Logs of a step, and entries of one log in it. */
+const prunedLogs = 100;
+const prunedEntries = 50;
+
 /**
- * Deletes account entries older than `before`, but none that a device seen since `liveSince` has
- * not acknowledged; gives how many went.
+ * A step through the account logs, in the order of their users: deletes the entries older than `before`
+ * from their beginnings, but none that a device seen since `liveSince` has not acknowledged. A log that
+ * somebody holds is left for the next time. Stays where it is while a log has more to give.
  */
 export async function pruneAccountEntries(
-  db: Db,
-  options: { before: Date; liveSince: Date; limit: number },
-): Promise<number> {
-  const { numAffectedRows } = await sql`
-    with candidates as (
-      select e.user_id, max(e.seq) as seq from (
-        select user_id, seq from account_entries where at < ${options.before} order by at limit ${options.limit}
-      ) e group by e.user_id
-    ), bounds as (
-      select c.user_id, least(c.seq, coalesce((
+  tx: Tx,
+  options: { cursor: UserId | null; before: Date; liveSince: Date },
+): Promise<PruneStep> {
+  const { cursor, before, liveSince } = options;
+  const { rows } = await sql<{ deleted: number; last: UserId | null; hasMore: boolean }>`
+    with logs as materialized (
+      select user_id, pruned_seq from account_logs
+      where ${cursor}::uuid is null or user_id > ${cursor}
+      order by user_id limit ${prunedLogs}
+    ), old as materialized (
+      select l.user_id, l.pruned_seq, o.seq from logs l
+      join account_entries f on f.user_id = l.user_id and f.seq = l.pruned_seq + 1 and f.at < ${before}
+      cross join lateral (
+        select coalesce(min(e.seq) filter (where e.at >= ${before}) - 1, max(e.seq)) as seq from (
+          select seq, at from account_entries
+          where user_id = l.user_id and seq > l.pruned_seq order by seq limit ${prunedEntries}
+        ) e
+      ) o
+    ), bounds as materialized (
+      select o.user_id, o.pruned_seq, least(o.seq, (
         select min(coalesce(p.seq, 0)) from devices d
         left join positions p on p.user_id = d.user_id and p.device_id = d.device_id and p.log_id = d.user_id
-        where d.user_id = c.user_id and d.last_seen_at > ${options.liveSince}
-      ), c.seq)) as seq from candidates c
+        where d.user_id = o.user_id and d.last_seen_at > ${liveSince}
+      )) as seq from old o
+    ), held as materialized (
+      select l.user_id, b.seq, b.seq - b.pruned_seq as entries from account_logs l
+      join bounds b on b.user_id = l.user_id and b.seq > l.pruned_seq
+      order by l.user_id for update of l skip locked
     ), moved as (
-      update account_logs l set pruned_seq = b.seq from bounds b
-      where l.user_id = b.user_id and b.seq > l.pruned_seq
-      returning l.user_id, l.pruned_seq
+      update account_logs l set pruned_seq = h.seq from held h
+      where l.user_id = h.user_id and l.pruned_seq < h.seq
+    ), gone as (
+      delete from account_entries e using held h where e.user_id = h.user_id and e.seq <= h.seq returning 1
     )
-    delete from account_entries e using moved m where e.user_id = m.user_id and e.seq <= m.pruned_seq
-  `.execute(db);
-  return Number(numAffectedRows ?? 0n);
+    select (select count(*) from gone) as deleted,
+      (select user_id from logs order by user_id desc limit 1) as last,
+      exists (select from held where entries = ${prunedEntries}) as "hasMore"
+  `.execute(tx);
+  const [step] = rows;
+  if (!step) throw new Error("No answer");
+  return { deleted: step.deleted, cursor: step.hasMore ? cursor : step.last };
 }

@@ -84,10 +84,13 @@ export interface MessageMatch {
   limit: number;
 }
 
-/** Something is attached to `x`, or to the message that `a` names, that the reader `v` may see. */
-const isAttachmentVisible = sql`exists (
-  select from conversation_members w where w.conversation_id = a.conversation_id and w.user_id = v.user_id
-    and a.seq > w.from_seq and (w.to_seq is null or a.seq <= w.to_seq))`;
+/**
+ * Something is attached to `x`, or to the message that `a` names, that the reader `v` may see. Asked for each
+ * by an aggregate: an `exists` becomes a join, for which all attachments of a conversation are read and sorted.
+ */
+const isAttachmentVisible = sql`(
+  select bool_or(a.seq > w.from_seq and (w.to_seq is null or a.seq <= w.to_seq)) from conversation_members w
+  where w.conversation_id = a.conversation_id and w.user_id = v.user_id)`;
 const hasAttachment = sql`exists (
   select from attachments a where a.conversation_id = x.conversation_id and a.message_seq = x.seq
     and ${isAttachmentVisible})`;
@@ -99,16 +102,19 @@ const inRange = ({ fromSeq, beforeSeq }: MessageMatch, seq: RawBuilder<unknown>)
 /** What matches within the membership `v`, in the order in which an index gives it. */
 function matching(match: MessageMatch) {
   const { senderDeviceId, hasAttachments } = match;
-  const isOfDevice = senderDeviceId ? sql`and x.sender_device_id = ${senderDeviceId}` : sql``;
+  if (senderDeviceId && hasAttachments) {
+    return sql`from messages x where ${ofDevice(match)} and ${hasAttachment} ${deviceOrder}`;
+  }
   if (hasAttachments) {
+    // The limit lets it follow the index from its end instead of sorting all.
     return sql`
       from (
         select distinct a.message_seq from attachments a
         where a.conversation_id = v.conversation_id and ${inRange(match, sql`a.message_seq`)}
           and ${isAttachmentVisible}
-        order by a.message_seq desc
+        order by a.message_seq desc limit ${match.limit}
       ) t
-      join messages x on x.conversation_id = v.conversation_id and x.seq = t.message_seq ${isOfDevice}
+      join messages x on x.conversation_id = v.conversation_id and x.seq = t.message_seq
       order by t.message_seq desc`;
   }
   const isBare = hasAttachments === false ? sql`and not ${hasAttachment}` : sql``;

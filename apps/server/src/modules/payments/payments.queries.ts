@@ -1,4 +1,5 @@
-import type { Db } from "../../db/db.ts";
+import type { Db, Tx } from "../../db/db.ts";
+import { deleteOldest, type Expiry } from "../../db/delete-oldest.ts";
 
 /** False when the signature was seen before, on whichever process. */
 export async function insertSignature(db: Db, signature: Buffer, at: Date): Promise<boolean> {
@@ -11,6 +12,6 @@ export async function insertSignature(db: Db, signature: Buffer, at: Date): Prom
   return inserted !== undefined;
 }
 
-export function deleteSignatures(db: Db, before: Date) {
-  return db.deleteFrom("payment_webhooks").where("received_at", "<", before).execute();
+export function deleteSignatures(tx: Tx, expiry: Expiry): Promise<number> {
+  return deleteOldest(tx, { table: "payment_webhooks", column: "received_at" }, expiry);
 }

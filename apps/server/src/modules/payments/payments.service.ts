@@ -1,5 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
-import type { Db } from "../../db/db.ts";
+import type { Tx } from "../../db/db.ts";
+import type { Expiry } from "../../db/delete-oldest.ts";
 import { AppError } from "../../errors.ts";
 import type { UploadBody, UploadCall } from "../../pipeline/call.ts";
 import { deleteSignatures, insertSignature } from "./payments.queries.ts";
@@ -49,6 +50,6 @@ async function readBody(body: UploadBody): Promise<Buffer> {
 }
 
 /** Forgets signatures that are too old to be good again: a time may also lie ahead by the window. */
-export async function forgetWebhooks(db: Db, now: Date): Promise<void> {
-  await deleteSignatures(db, new Date(now.getTime() - 3 * windowSecs * 1000));
+export function forgetWebhooks(tx: Tx, { before, limit }: Expiry): Promise<number> {
+  return deleteSignatures(tx, { before: new Date(before.getTime() - 3 * windowSecs * 1000), limit });
 }

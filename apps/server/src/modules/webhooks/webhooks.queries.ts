@@ -1,6 +1,7 @@
 import type { ConversationId } from "@sotto/schema";
 import { sql } from "kysely";
 import type { Db, Tx } from "../../db/db.ts";
+import { deleteOldest, type Expiry } from "../../db/delete-oldest.ts";
 import type { EndpointKey } from "./webhooks.tables.ts";
 
 export interface Stream {
@@ -149,6 +150,6 @@ export async function reviveEvents(
 }
 
 /** Forgets what was given up before a time. */
-export function deleteDead(db: Db, before: Date) {
-  return db.deleteFrom("webhook_events").where("dead_at", "<", before).execute();
+export function deleteDead(tx: Tx, expiry: Expiry): Promise<number> {
+  return deleteOldest(tx, { table: "webhook_events", column: "dead_at" }, expiry);
 }
