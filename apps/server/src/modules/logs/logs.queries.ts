@@ -199,7 +199,7 @@ export function listAccountEntries(
 }
 
 /** What a step through all account logs did. */
-export interface PruneStep {
+interface PruneStep {
   deleted: number;
   /** The user that the next step begins after; null at the end. */
   cursor: UserId | null;

@@ -13,7 +13,6 @@ export {
   pruneAccountEntries,
   raisePosition,
   type LogState,
-  type PruneStep,
 } from "./logs.queries.ts";
 
 /** Writes entries of a user's account log, in the transaction of the change they tell of. */
