@@ -16,6 +16,6 @@ export function takeTask(tx: Tx, name: string, dueBy: Date | undefined) {
   return query.forUpdate().skipLocked().executeTakeFirst();
 }
 
-export function updateTask(tx: Tx, name: string, task: { cursor: string | null; due_at: Date }) {
+export function updateTask(tx: Tx, name: string, task: { cursor: string | null; due_at?: Date }) {
   return tx.updateTable("maintenance_tasks").set(task).where("name", "=", name).execute();
 }

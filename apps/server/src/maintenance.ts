@@ -132,8 +132,9 @@ function runBatch(app: App, task: Task, dueBy: Date | undefined): Promise<Batch 
     const taken = await takeTask(tx, task.name, dueBy);
     if (!taken) return undefined;
     const batch = await task.run(tx, taken.cursor);
-    const dueAt = app.now().getTime() + (batch.isDone ? task.everyMs : 0);
-    await updateTask(tx, task.name, { cursor: batch.cursor, due_at: new Date(dueAt) });
+    // It stays due until it is done.
+    const rest = batch.isDone ? { due_at: new Date(app.now().getTime() + task.everyMs) } : {};
+    await updateTask(tx, task.name, { cursor: batch.cursor, ...rest });
     return batch;
   });
 }
