@@ -13,6 +13,7 @@ import * as avatarType from "./migrations/0009-avatar-type.ts";
 import * as deviceLists from "./migrations/0010-device-lists.ts";
 import * as resumableUploads from "./migrations/0011-resumable-uploads.ts";
 import * as growth from "./migrations/0012-growth.ts";
+import * as autovacuum from "./migrations/0013-autovacuum.ts";
 
 /** Listed, not found on disk, so that a bundle or a stray file changes nothing. Landed ones are never edited. */
 const migrations: Record<string, Migration> = {
@@ -28,6 +29,7 @@ const migrations: Record<string, Migration> = {
   "0010-device-lists": deviceLists,
   "0011-resumable-uploads": resumableUploads,
   "0012-growth": growth,
+  "0013-autovacuum": autovacuum,
 };
 
 /** Brings the database to the newest schema. Several processes may start at once: one migrates, the others wait. */

@@ -21,14 +21,15 @@ async function listTables(db: Db): Promise<string[]> {
 }
 
 async function dumpTable(db: Db, table: string): Promise<string> {
-  const [columns, constraints, indexes, comments] = await Promise.all([
+  const [columns, constraints, settings, indexes, comments] = await Promise.all([
     listColumns(db, table),
     listConstraints(db, table),
+    listSettings(db, table),
     listIndexes(db, table),
     listComments(db, table),
   ]);
   const body = [...columns, ...constraints].map((line) => `  ${line}`).join(",\n");
-  return [`create table ${table} (\n${body}\n);`, ...indexes, ...comments, ""].join("\n");
+  return [`create table ${table} (\n${body}\n);`, ...settings, ...indexes, ...comments, ""].join("\n");
 }
 
 async function listColumns(db: Db, table: string): Promise<string[]> {
@@ -52,6 +53,13 @@ async function listConstraints(db: Db, table: string): Promise<string[]> {
     order by contype, conname collate "C"
   `.execute(db);
   return rows.map(({ line }) => line);
+}
+
+async function listSettings(db: Db, table: string): Promise<string[]> {
+  const { rows } = await sql<{ setting: string }>`
+    select unnest(reloptions) as setting from pg_class where oid = ${table}::regclass order by 1
+  `.execute(db);
+  return rows.map(({ setting }) => `alter table ${table} set (${setting.replace("=", " = ")});`);
 }
 
 async function listIndexes(db: Db, table: string): Promise<string[]> {

@@ -7,6 +7,8 @@ create table account_entries (
   event jsonb not null,
   constraint account_entries_pkey PRIMARY KEY (user_id, seq)
 );
+alter table account_entries set (autovacuum_vacuum_insert_scale_factor = 0.05);
+alter table account_entries set (autovacuum_vacuum_scale_factor = 0.05);
 
 create table account_logs (
   user_id uuid not null,
@@ -14,6 +16,8 @@ create table account_logs (
   pruned_seq bigint not null default 0,
   constraint account_logs_pkey PRIMARY KEY (user_id)
 );
+alter table account_logs set (autovacuum_vacuum_scale_factor = 0.02);
+alter table account_logs set (fillfactor = 50);
 
 create table attachments (
   conversation_id uuid not null,
@@ -128,6 +132,7 @@ create table conversation_entries (
   event jsonb not null,
   constraint conversation_entries_pkey PRIMARY KEY (conversation_id, seq)
 );
+alter table conversation_entries set (autovacuum_vacuum_insert_scale_factor = 0.05);
 
 create table conversation_members (
   conversation_id uuid not null,
@@ -166,6 +171,8 @@ create table conversations (
   constraint conversations_check1 CHECK (((avatar_url IS NULL) OR (avatar_blob_id IS NULL))),
   constraint conversations_pkey PRIMARY KEY (id)
 );
+alter table conversations set (autovacuum_vacuum_scale_factor = 0.02);
+alter table conversations set (fillfactor = 75);
 CREATE UNIQUE INDEX conversations_by_pair ON conversations USING btree (user_a, user_b) WHERE (NOT is_group);
 comment on column conversations.roster_version is 'raised when a member adds, replaces or removes a device, so that a send sealed for the old devices stores nothing';
 comment on column conversations.roster_seq is 'number of the last entry that changed the members: what was looked up of them is good as long as it is the same';
@@ -208,6 +215,8 @@ create table devices (
   constraint devices_user_id_fkey FOREIGN KEY (user_id) REFERENCES users(id),
   constraint devices_pkey PRIMARY KEY (user_id, device_id)
 );
+alter table devices set (autovacuum_vacuum_scale_factor = 0.05);
+alter table devices set (fillfactor = 85);
 
 create table group_invites (
   conversation_id uuid not null,
@@ -231,6 +240,7 @@ create table idempotency_keys (
   created_at timestamp with time zone not null,
   constraint idempotency_keys_pkey PRIMARY KEY (user_id, key)
 );
+alter table idempotency_keys set (autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX idempotency_keys_by_time ON idempotency_keys USING btree (created_at);
 
 create table import_totals (
@@ -275,6 +285,8 @@ create table marks (
   constraint marks_kind_check CHECK ((kind = ANY (ARRAY['delivered'::text, 'read'::text]))),
   constraint marks_pkey PRIMARY KEY (conversation_id, user_id, kind, through_seq, device_id)
 );
+alter table marks set (autovacuum_analyze_scale_factor = 0.02);
+alter table marks set (autovacuum_vacuum_insert_scale_factor = 0.05);
 comment on column marks.device_id is 'empty: a token that published no device';
 
 create table messages (
@@ -291,6 +303,8 @@ create table messages (
   deleted_by uuid,
   constraint messages_pkey PRIMARY KEY (conversation_id, seq)
 );
+alter table messages set (autovacuum_analyze_scale_factor = 0.02);
+alter table messages set (autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX messages_by_device ON messages USING btree (conversation_id, sender_device_id, ((seq / 256)));
 CREATE INDEX messages_by_id ON messages USING btree (id);
 CREATE UNIQUE INDEX messages_once ON messages USING btree (conversation_id, dedupe_key) WHERE (dedupe_key IS NOT NULL);
@@ -305,6 +319,7 @@ create table otp_challenges (
   expires_at timestamp with time zone not null,
   constraint otp_challenges_pkey PRIMARY KEY (id)
 );
+alter table otp_challenges set (autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX otp_challenges_by_phone ON otp_challenges USING btree (phone, created_at);
 CREATE INDEX otp_challenges_by_time ON otp_challenges USING btree (expires_at);
 
@@ -330,6 +345,8 @@ create table positions (
   seq bigint not null,
   constraint positions_pkey PRIMARY KEY (user_id, device_id, log_id)
 );
+alter table positions set (autovacuum_vacuum_scale_factor = 0.02);
+alter table positions set (fillfactor = 75);
 
 create table reactions (
   conversation_id uuid not null,
@@ -417,6 +434,8 @@ create table webhook_events (
   dead_at timestamp with time zone,
   constraint webhook_events_pkey PRIMARY KEY (conversation_id, endpoint, seq)
 );
+alter table webhook_events set (autovacuum_vacuum_scale_factor = 0.01);
+alter table webhook_events set (autovacuum_vacuum_threshold = 500);
 CREATE INDEX webhook_events_dead ON webhook_events USING btree (dead_at) WHERE (dead_at IS NOT NULL);
 
 create table webhook_streams (
@@ -425,3 +444,5 @@ create table webhook_streams (
   last_seq bigint not null,
   constraint webhook_streams_pkey PRIMARY KEY (conversation_id, endpoint)
 );
+alter table webhook_streams set (autovacuum_vacuum_scale_factor = 0.02);
+alter table webhook_streams set (fillfactor = 75);
