@@ -1,3 +1,4 @@
+import { bulkFill } from "../../server/test/bulk-fill.ts";
 import { deviceId, runSql, sqlId } from "./people.ts";
 
 interface Messages {
@@ -35,8 +36,6 @@ export async function fillMessages(url: string, messages: Messages): Promise<voi
         ]
       : []),
   ];
-  await runSql(url, async (client) => {
-    for (const statement of [...statements, "vacuum (freeze, analyze)", "checkpoint"])
-      await client.query(statement);
-  });
+  await bulkFill(url, statements);
+  await runSql(url, (client) => client.query("checkpoint"));
 }

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { signIn, type Json, type RestAnswer } from "../rest-client.ts";
+import { runSql } from "../sql.ts";
 import { startTestServer } from "../test-server.ts";
 import { unknownId } from "./contract-routes.ts";
 import { fieldList, outcome, placesOf, rest } from "./described-rest.ts";
@@ -231,6 +232,26 @@ describe("GET /messages/history", () => {
 });
 
 describe("GET /messages/conversations", () => {
+  test("counts unread messages exactly among the newest 10,000 entries", async () => {
+    const [ada, bob] = await newPair(server.url);
+    const [sent] = await sendAll(server.url, ada, bob, ["1"]);
+    const conversation = `'${String(sent?.["conversation_id"])}'`;
+    const growTo = (seq: number) =>
+      runSql(
+        server.database.url,
+        `insert into messages (conversation_id, seq, id, sender_user_id, sender_device_id, sent_at, ciphertext)
+          select id, s, gen_random_uuid(), '${ada.id}', 'phone', last_entry_at, 'c'
+          from conversations, generate_series(last_seq + 1, ${seq}) s where id = ${conversation};
+        update conversations set last_seq = ${seq} where id = ${conversation}`,
+      );
+    const unread = async (): Promise<unknown> =>
+      fieldList(await get(bob.token, "conversations_summary"), "conversations")[0]?.["unread_count"];
+    await growTo(9_999);
+    expect(await unread()).toBe(9_999);
+    await growTo(12_000);
+    expect(await unread()).toBe(10_000);
+  });
+
   test("lists both sides' conversations, the newest first, with unread counts", async () => {
     const [ada, bob] = await newPair(server.url);
     const eve = await newPerson(server.url);

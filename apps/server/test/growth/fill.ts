@@ -1,5 +1,5 @@
 import type { Scene } from "../contract/access/scene.ts";
-import { runSql } from "../sql.ts";
+import { bulkFill } from "../bulk-fill.ts";
 
 /** How many rows the largest tables get; the others follow. */
 export interface Size {
@@ -29,19 +29,12 @@ const range = (count: number, name = "i"): string => `generate_series(1, ${count
  */
 export async function fill(url: string, scene: Scene, size: Size): Promise<void> {
   const cast = Object.values(scene.cast).map((person) => person.id);
-  await runSql(
-    url,
-    [
-      // The foreign keys hold by construction.
-      "set session_replication_role = replica; set synchronous_commit = off; set work_mem = '128MB'",
-      ...fillAccounts(size),
-      ...fillConversations(size, cast),
-      ...fillLong(scene, size),
-      ...fillRest(scene, size, cast),
-      "reset session_replication_role",
-    ].join(";\n"),
-  );
-  await runSql(url, "vacuum (analyze)");
+  await bulkFill(url, [
+    ...fillAccounts(size),
+    ...fillConversations(size, cast),
+    ...fillLong(scene, size),
+    ...fillRest(scene, size, cast),
+  ]);
 }
 
 function fillAccounts({ users }: Size): string[] {
@@ -144,7 +137,7 @@ function fillLong({ cast, group, direct }: Scene, { inEach }: Size): string[] {
     `insert into attachments
       (conversation_id, message_seq, id, message_id, seq, blob_id, is_inline, size_bytes, created_at)
       select c.id, c.last_seq + s, gen_random_uuid(), gen_random_uuid(), c.last_seq + s, md5('blob' || s)::uuid, false, 1, now()
-      from conversations c, generate_series(${Math.floor(inEach / 5)}, ${inEach}) s where c.id = '${conversation}'`,
+      from conversations c, generate_series(${Math.floor(inEach * 0.8)}, ${inEach}) s where c.id = '${conversation}'`,
     `update conversations set last_seq = last_seq + ${inEach},
       last_message_at = last_entry_at + ${inEach} * interval '1 ms',
       last_entry_at = last_entry_at + ${inEach} * interval '1 ms' where id = '${conversation}'`,
@@ -196,7 +189,7 @@ function fillRest({ group, direct }: Scene, { inEach, pairs }: Size, cast: strin
     `insert into webhook_events
       (conversation_id, endpoint, seq, id, event, body, created_at, retry_until, dead_at)
       select ${pair}, 'e', n, gen_random_uuid(), 'chat.message.created', '{}', now(), now(),
-        now() - interval '29 days' - i * interval '10 s'
+        now() - interval '29 days' - i * interval '2 s'
       from ${range(2, "n")}, ${range(pairs)}`,
   ];
 }

@@ -149,7 +149,8 @@ export const messagesProcedures = {
     kind: "query",
     access: "user",
     limit: "general",
-    summary: "My conversations with their unread counts, newest first, at most 100",
+    summary:
+      "My conversations with their unread counts (among the newest 10,000 entries of each), newest first, at most 100",
     ...messages.conversationsSummary,
     rest: { method: "GET", path: "/messages/conversations_summary" },
     errors: [],

@@ -218,8 +218,8 @@ export function listConversations(db: Db | Tx, userId: UserId) {
     .execute();
 }
 
-/** Unread messages are looked for among so many of the newest entries, so that the count costs the same after years. */
-const maxUnreadWindow = 1_000;
+/** Unread messages are looked for among so many of the newest entries, so that the count has a bound after years. */
+const maxUnreadWindow = 10_000;
 
 /** How many messages of others each conversation has beyond what the user has read, among its newest entries. */
 export async function countUnread(

@@ -221,16 +221,18 @@ export async function listUndelivered(db: Db | Tx, reader: ReaderKey, limit: num
       order by through_seq desc limit 1
     ) k on true
     cross join lateral (
+      select array(
+        select s.seq from single_marks s
+        where s.conversation_id = v.conversation_id and s.user_id = v.user_id
+          and s.kind = 'delivered' and s.seq > coalesce(k.through_seq, 0)
+      ) as seqs
+    ) s
+    cross join lateral (
       select x.* from messages x
       where x.conversation_id = v.conversation_id
         and x.seq > greatest(v.from_seq, coalesce(k.through_seq, 0))
         and (v.to_seq is null or x.seq <= v.to_seq)
-        and x.sender_user_id <> v.user_id and x.deleted_at is null
-        and not exists (
-          select from single_marks s
-          where s.conversation_id = x.conversation_id and s.user_id = v.user_id
-            and s.kind = 'delivered' and s.seq = x.seq
-        )
+        and x.sender_user_id <> v.user_id and x.deleted_at is null and x.seq <> all(s.seqs)
       order by x.seq limit ${limit}
     ) m
     where v.user_id = ${reader.userId} and c.last_seq > coalesce(k.through_seq, 0)
