@@ -41,14 +41,17 @@ export async function importMessages(
     const total = await lockTotal(tx, userId);
     const named = input.messages.flatMap(({ senderUserId }) => senderUserId ?? []);
     const members = await listMembersAmong(tx, owner.conversationId, [...new Set(named)]);
-    const items = toImports(call, input.messages, { times, members: new Set(members) });
-    const stored = new Set<MessageId>();
-    for (let start = 0; start < items.length; start += batchSize) {
-      for (const id of await insertImported(tx, owner, items.slice(start, start + batchSize))) stored.add(id);
+    const known = { times, members: new Set(members), counts: new Map<string, number>() };
+    const created: MessageId[] = [];
+    // Made batch by batch, each after the insert of the one before: hashing 32 MiB at once would hold up the event loop.
+    for (let start = 0; start < input.messages.length; start += batchSize) {
+      const items = toImports(call, input.messages.slice(start, start + batchSize), { ...known, start });
+      const stored = new Set(await insertImported(tx, owner, items));
+      created.push(...items.flatMap(({ id }) => (stored.has(id) ? id : [])));
     }
-    if (total + stored.size > maxPerUser) throw new AppError("IMPORT_LIMIT_REACHED");
-    await raiseTotal(tx, userId, stored.size);
-    return { detail: "ok" as const, created: items.map(({ id }) => id).filter((id) => stored.has(id)) };
+    if (total + created.length > maxPerUser) throw new AppError("IMPORT_LIMIT_REACHED");
+    await raiseTotal(tx, userId, created.length);
+    return { detail: "ok" as const, created };
   });
 }
 
@@ -70,23 +73,22 @@ function requireSound(items: ImportItem[], now: Date): Date[] {
   return times;
 }
 
-/** Gives each item its new id, in order, and the key by which it is known again. */
+/** Gives each item from `start` on its new id, in order, and the key by which it is known again. */
 function toImports(
   call: Call,
   items: ImportItem[],
-  known: { times: Date[]; members: Set<UserId> },
+  known: { start: number; times: Date[]; members: Set<UserId>; counts: Map<string, number> },
 ): NewImport[] {
-  const counts = new Map<string, number>();
   return items.map((item, i) => {
     const { id: givenId = null, ciphertext, wrap = null, senderUserId } = item;
     const isMember = senderUserId && known.members.has(senderUserId);
     return {
       id: call.app.newId<MessageId>(),
-      itemKey: givenId === null ? hashContent(item, counts) : hashKey(["id", givenId]),
+      itemKey: givenId === null ? hashContent(item, known.counts) : hashKey(["id", givenId]),
       givenId,
       senderUserId: isMember ? senderUserId : call.caller.userId,
       senderDeviceId: item.senderDeviceId ?? importedDevice,
-      sentAt: known.times[i] ?? call.app.now(),
+      sentAt: known.times[known.start + i] ?? call.app.now(),
       ciphertext,
       wrap,
     };
