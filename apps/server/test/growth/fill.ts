@@ -6,16 +6,16 @@ export interface Size {
   /** In the scene's conversation of two, and as many in its group. */
   inEach: number;
   users: number;
-  /** Other conversations of two, with 6 messages each. */
+  /** Other conversations of two, with 12 messages each. */
   pairs: number;
   /** Other groups, with 200 messages each. */
   groups: number;
 }
 
 /** A million messages. */
-export const million: Size = { inEach: 250_000, users: 12_000, pairs: 48_000, groups: 1_060 };
+export const million: Size = { inEach: 250_000, users: 12_000, pairs: 24_000, groups: 1_060 };
 
-const messagesOfPair = 6;
+const messagesOfPair = 12;
 const messagesOfGroup = 200;
 /** So many of the other groups has everybody of the scene. */
 const groupsOfScene = 100;
@@ -41,10 +41,10 @@ function fillAccounts({ users }: Size): string[] {
   const user = id("user", "i");
   return [
     `insert into users (id, phone, created_at) select ${user}, '+1' || (2000000000 + i), now() from ${range(users)}`,
-    `insert into account_logs (user_id, last_seq) select ${user}, 20 from ${range(users)}`,
+    `insert into account_logs (user_id, last_seq) select ${user}, 10 from ${range(users)}`,
     `insert into account_entries (user_id, seq, at, event)
-      select ${user}, s, now() - (20 - s) * interval '1 day', '{"type":"devices.changed"}'
-      from ${range(20, "s")}, ${range(users)}`,
+      select ${user}, s, now() - (10 - s) * interval '2 days', '{"type":"devices.changed"}'
+      from ${range(10, "s")}, ${range(users)}`,
     `insert into devices (user_id, device_id, public_key, push_token, created_at, updated_at, last_seen_at)
       select ${user}, d, 'k', 'token', now(), now(), now() - i % 60 * interval '1 day'
       from ${range(users)}, unnest(array['phone', 'desk']) d`,
@@ -115,7 +115,7 @@ function fillConversations({ users, pairs, groups }: Size, cast: string[]): stri
       from ${range(groupsOfScene, "g")}, ${castList}, unnest(array['delivered', 'read']) k, ${range(20, "n")}`,
     `insert into marks (conversation_id, user_id, kind, through_seq, device_id, at)
       select ${pair}, ${userA}, k, s, 'phone', now()
-      from ${range(pairs)}, unnest(array['delivered', 'read']) k, generate_series(2, ${messagesOfPair}, 2) s`,
+      from ${range(pairs)}, unnest(array['delivered', 'read']) k, generate_series(4, ${messagesOfPair}, 4) s`,
     `insert into single_marks (conversation_id, user_id, kind, seq, device_id, at)
       select ${pair}, ${userA}, 'read', s, 'desk', now()
       from ${range(pairs)}, generate_series(3, ${messagesOfPair}, 6) s`,
@@ -189,7 +189,7 @@ function fillRest({ group, direct }: Scene, { inEach, pairs }: Size, cast: strin
     `insert into webhook_events
       (conversation_id, endpoint, seq, id, event, body, created_at, retry_until, dead_at)
       select ${pair}, 'e', n, gen_random_uuid(), 'chat.message.created', '{}', now(), now(),
-        now() - interval '29 days' - i * interval '2 s'
+        now() - interval '29 days 12 hours' - i * interval '2 s'
       from ${range(2, "n")}, ${range(pairs)}`,
   ];
 }

@@ -41,7 +41,7 @@ beforeAll(async () => {
   tap = stack.use(await tapPlans(database.url));
   server = stack.use(await startTestServer({ database: { ...database, url: tap.url } }));
   scene = { ...scene, url: server.url };
-}, 120_000);
+}, 240_000);
 
 function take(during: string): void {
   judged.push(...tap.take().map((executed) => judge(during, executed)));

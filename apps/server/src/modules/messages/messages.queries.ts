@@ -106,7 +106,8 @@ function matching(match: MessageMatch) {
     return sql`from messages x where ${ofDevice(match)} and ${hasAttachment} ${deviceOrder}`;
   }
   if (hasAttachments) {
-    // The limit lets it follow the index from its end instead of sorting all.
+    // The limits let it follow the index from its end instead of sorting all, and look up each message instead
+    // of walking the conversation beside it.
     return sql`
       from (
         select distinct a.message_seq from attachments a
@@ -114,7 +115,9 @@ function matching(match: MessageMatch) {
           and ${isAttachmentVisible}
         order by a.message_seq desc limit ${match.limit}
       ) t
-      join messages x on x.conversation_id = v.conversation_id and x.seq = t.message_seq
+      cross join lateral (
+        select y.* from messages y where y.conversation_id = v.conversation_id and y.seq = t.message_seq limit 1
+      ) x
       order by t.message_seq desc`;
   }
   const isBare = hasAttachments === false ? sql`and not ${hasAttachment}` : sql``;
