@@ -5,6 +5,7 @@ import type { App } from "./app.ts";
 import type { Bus, Wake } from "./bus/bus.ts";
 import { createLocalBus } from "./bus/local-bus.ts";
 import type { Config } from "./config.ts";
+import { Gate } from "./db/gate.ts";
 import { openDatabase } from "./db/db.ts";
 import { migrate } from "./db/migrate.ts";
 import type { Log } from "./log.ts";
@@ -16,6 +17,7 @@ import { applySessionChange, watchSessions } from "./modules/accounts/session-wa
 import { createTokens } from "./modules/accounts/tokens.ts";
 import { openBlobStores } from "./modules/blobs/blob-store.ts";
 import { startOutgoing } from "./modules/outgoing/outgoing.service.ts";
+import { LastSeen } from "./modules/presence/last-seen.ts";
 import { createLocalPresence, createRedisPresence } from "./modules/presence/presence-store.ts";
 import { trackPresence } from "./modules/presence/presence.service.ts";
 import { listRoster } from "./modules/conversations/conversations.service.ts";
@@ -31,6 +33,8 @@ import { createHttpServer, type HttpServer } from "./transport/http-server.ts";
 
 /** How long requests and sockets are given to end by themselves at shutdown. */
 const drainMs = 3_000;
+/** Clients that come back at once are not to be cut before they are taken in; the kernel may set less. */
+const listenBacklog = 4_096;
 
 export interface ServerOptions {
   /** With `DB_URL` set. */
@@ -76,6 +80,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const app: App = {
     config,
     db: database.db,
+    socketReads: new Gate(Math.floor(config.DB_POOL_SIZE / 2)),
     bus,
     hub: new Hub({ now }),
     rosters,
@@ -83,6 +88,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     sessions: new SessionCache(),
     blobs: await openBlobStores(config, database.db),
     presence,
+    lastSeen: cleanup.use(new LastSeen({ db: database.db, log })),
     limits: createLimits(config, redis),
     otpSender: createOtpSender(config),
     outgoing,
@@ -153,7 +159,7 @@ function listen(server: Server, config: Config): Promise<number> {
     server.once("error", (error: NodeJS.ErrnoException) => {
       reject(error.code === "EADDRINUSE" ? new PortTakenError(config.APP_PORT) : error);
     });
-    server.listen(config.APP_PORT, config.APP_HOST, () => {
+    server.listen({ port: config.APP_PORT, host: config.APP_HOST, backlog: listenBacklog }, () => {
       resolve((server.address() as AddressInfo).port);
     });
   });

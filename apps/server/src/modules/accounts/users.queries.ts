@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { UserId } from "@sotto/schema";
 import type { Db, Tx } from "../../db/db.ts";
 
@@ -65,6 +66,15 @@ export function findLastSeen(db: Db | Tx, id: UserId) {
   return db.selectFrom("users").select("last_seen_at").where("id", "=", id).executeTakeFirst();
 }
 
-export function updateLastSeen(db: Db | Tx, id: UserId, at: Date) {
-  return db.updateTable("users").set({ last_seen_at: at }).where("id", "=", id).execute();
+/** The rows are locked in the order of their ids. */
+export function updateLastSeen(db: Db | Tx, users: { id: UserId; at: Date }[]) {
+  return sql`
+    with seen as (
+      select u.id, s.at from unnest(${users.map(({ id }) => id)}::uuid[], ${users.map(({ at }) => at)}::timestamptz[])
+        as s (id, at)
+      join users u on u.id = s.id
+      order by u.id for no key update of u
+    )
+    update users set last_seen_at = seen.at from seen where users.id = seen.id
+  `.execute(db);
 }

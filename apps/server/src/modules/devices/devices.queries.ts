@@ -110,13 +110,23 @@ export async function deleteDevice(tx: Tx, userId: UserId, deviceId: DeviceId): 
   return numDeletedRows > 0n;
 }
 
-export function touchDevice(db: Db | Tx, device: { userId: UserId; deviceId: DeviceId; at: Date }) {
-  return db
-    .updateTable("devices")
-    .set({ last_seen_at: device.at })
-    .where("user_id", "=", device.userId)
-    .where("device_id", "=", device.deviceId)
-    .execute();
+/** The rows are locked in the order of their keys. */
+export function touchDevices(db: Db | Tx, devices: { userId: UserId; deviceId: DeviceId; at: Date }[]) {
+  const [users, ids, times] = [
+    devices.map(({ userId }) => userId),
+    devices.map(({ deviceId }) => deviceId),
+    devices.map(({ at }) => at),
+  ];
+  return sql`
+    with seen as (
+      select d.user_id, d.device_id, s.at
+      from unnest(${users}::uuid[], ${ids}::text[], ${times}::timestamptz[]) as s (user_id, device_id, at)
+      join devices d on d.user_id = s.user_id and d.device_id = s.device_id
+      order by d.user_id, d.device_id for no key update of d
+    )
+    update devices d set last_seen_at = seen.at from seen
+    where d.user_id = seen.user_id and d.device_id = seen.device_id
+  `.execute(db);
 }
 
 /**

@@ -21,7 +21,7 @@ import {
 /** Every device costs each sender a wrap. */
 export const maxDevicesPerUser = 32;
 
-export { listDevicesOfUsers, raiseRosterVersions, touchDevice } from "./devices.queries.ts";
+export { listDevicesOfUsers, raiseRosterVersions, touchDevices } from "./devices.queries.ts";
 
 interface Publication {
   deviceId?: DeviceId | null | undefined;

@@ -22,7 +22,7 @@ export async function getPresence(call: Call, userId: UserId): Promise<Presence>
 
 export async function ping(call: Call): Promise<Presence> {
   const { userId } = call.caller;
-  await updateLastSeen(call.app.db, userId, call.app.now());
+  await updateLastSeen(call.app.db, [{ id: userId, at: call.app.now() }]);
   return getPresence(call, userId);
 }
 
@@ -31,9 +31,7 @@ export function trackPresence(app: App): void {
   app.hub.onUser((userId, isConnected) => {
     if (isConnected) app.presence.connected(userId);
     else app.presence.disconnected(userId);
-    updateLastSeen(app.db, userId, app.now()).catch((error: unknown) =>
-      app.log.warn({ err: error }, "storing last_seen failed"),
-    );
+    app.lastSeen.user(userId, app.now());
   });
   app.hub.onDevice((userId, deviceId, isConnected) => {
     if (isConnected) app.presence.deviceConnected(userId, deviceId);

@@ -118,6 +118,10 @@ export class Feed {
     if (!this.#isClosed) this.#sink.signal(signal);
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#cursors.clear();

@@ -2,7 +2,6 @@ import type { SyncEvent } from "@sotto/schema";
 import { AppError } from "../../errors.ts";
 import type { App } from "../../app.ts";
 import type { Call, DeviceCaller, SubscriberSocket } from "../../pipeline/call.ts";
-import { touchDevice } from "../devices/devices.service.ts";
 import { viewEntry, type Reader } from "../logs/entries.ts";
 import { listLogStates } from "../logs/logs.service.ts";
 import { readEntries } from "./entries.service.ts";
@@ -19,10 +18,13 @@ const roomPollMs = 20;
 /** A reader that takes nothing of a backlog for this long is closed. */
 const maxStallMs = 30_000;
 
-function feedSource(app: App): FeedSource {
+/** Feeds read in turn; one that was closed while it waited reads nothing. */
+function feedSource({ db, socketReads }: App, isClosed: () => boolean): FeedSource {
   return {
-    listStates: (reader, only) => listLogStates(app.db, reader, only),
-    readEntries: (reader, range) => readEntries(app.db, reader, range),
+    listStates: (reader, only) =>
+      socketReads.run(async () => (isClosed() ? [] : listLogStates(db, reader, only))),
+    readEntries: (reader, range) =>
+      socketReads.run(async () => (isClosed() ? [] : readEntries(db, reader, range))),
   };
 }
 
@@ -60,7 +62,8 @@ export function openFeed(
     socket.close(code, reason);
     feed.close();
   };
-  const feed = new Feed({ reader: options.reader, source: feedSource(app), sink, resume: options.resume });
+  const source = feedSource(app, () => feed.isClosed);
+  const feed: Feed = new Feed({ reader: options.reader, source, sink, resume: options.resume });
   const attached = app.hub.attach(socket.connectionId, feed);
   if (options.resume && options.reader.deviceId) resumeDevice(app, options.reader, socket.connectionId);
   const started = feed.start().catch((error: unknown) => sink.fail(error));
@@ -71,9 +74,7 @@ function resumeDevice(app: App, { userId, deviceId }: Reader, connectionId: stri
   if (!deviceId) return;
   app.hub.resumeDevice(connectionId, deviceId);
   app.bus.publish({ kind: "device_connected", userId, deviceId, connectionId });
-  touchDevice(app.db, { userId, deviceId, at: app.now() }).catch((error: unknown) =>
-    app.log.warn({ err: error }, "storing a device's last_seen_at failed"),
-  );
+  app.lastSeen.device(userId, deviceId, app.now());
 }
 
 /** False when nothing was taken for too long. */

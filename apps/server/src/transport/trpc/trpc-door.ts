@@ -60,10 +60,10 @@ export function createTrpcWsDoor(app: App, wss: WebSocketServer, router: Router)
       const requestId = requestIdOf(req);
       try {
         const token = info.connectionParams?.["token"] ?? bearerTokenOf(req);
-        const caller = await authenticate(app, token);
+        clearTimeout(unauthenticated.get(socket));
+        const caller = await app.socketReads.run(() => authenticate(app, token));
         const admitted = admitSocket(app, caller);
         admitted.bind(socket);
-        clearTimeout(unauthenticated.get(socket));
         return { token, address: addressOf(req), requestId, door: "trpc_ws", socket: admitted };
       } catch (error) {
         closeSocket(app, socket, ...trpcCloseOf(error));

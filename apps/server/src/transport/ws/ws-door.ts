@@ -37,7 +37,7 @@ export function createWsDoor(app: App) {
     let caller: Caller;
     let admitted: AdmittedSocket;
     try {
-      caller = await authenticate(app, token);
+      caller = await app.socketReads.run(() => authenticate(app, token));
       if (resume && !caller.deviceId) throw new AppError("DEVICE_REQUIRED");
       admitted = admitSocket(app, caller);
     } catch (error) {
