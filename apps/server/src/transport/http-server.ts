@@ -88,10 +88,7 @@ function serveSockets(app: App, server: Server, router: ReturnType<typeof create
   const servePlain = createWsDoor(app);
 
   server.on("upgrade", (request, socket, head) => {
-    // A client that resets the connection while it is upgraded must not end the process.
-    socket.on("error", () => socket.destroy());
-    upgraded.add(socket);
-    socket.once("close", () => upgraded.delete(socket));
+    hold(upgraded, socket);
     const path = targetOf(request)?.pathname;
     if (path !== trpcPath && path !== wsPath) return refuseUpgrade(socket, "404 Not Found");
     const { origin } = request.headers;
@@ -123,6 +120,14 @@ function upgrade(
     resolve({ socket, stream });
   });
   return promise;
+}
+
+/** Apart from the handler: these listeners live as long as the socket, and would keep its request with them. */
+function hold(upgraded: Set<Duplex>, socket: Duplex): void {
+  // A client that resets the connection while it is upgraded must not end the process.
+  socket.on("error", () => socket.destroy());
+  upgraded.add(socket);
+  socket.on("close", () => upgraded.delete(socket));
 }
 
 function refuseUpgrade(socket: Duplex, status: string): void {

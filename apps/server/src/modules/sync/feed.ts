@@ -53,9 +53,8 @@ export class Feed {
   readonly #sink: FeedSink;
   readonly #isResuming: boolean;
   readonly #cursors = new Map<LogId, Cursor>();
-  /** Numbers heard before the cursors were known. */
-  readonly #early = new Map<LogId, number>();
-  #isStarted = false;
+  /** Numbers heard before the cursors were known; undefined once they are. */
+  #early: Map<LogId, number> | undefined = new Map();
   #isClosed = false;
 
   constructor(options: { reader: Reader; source: FeedSource; sink: FeedSink; resume: boolean }) {
@@ -68,18 +67,18 @@ export class Feed {
   /** Must be registered with the hub before this is called, so that nothing falls between. */
   async start(): Promise<void> {
     const states = await this.#source.listStates(this.#reader);
-    if (this.#isClosed) return;
+    const early = this.#early;
+    if (this.#isClosed || !early) return;
     for (const state of states) {
       this.#cursors.set(state.log, {
         sent: this.#isResuming ? this.#begin(state) : state.lastSeq,
-        heard: Math.max(state.lastSeq, this.#early.get(state.log) ?? 0),
+        heard: Math.max(state.lastSeq, early.get(state.log) ?? 0),
         reading: undefined,
         waiting: [],
       });
     }
-    this.#isStarted = true;
-    for (const [log, seq] of this.#early) if (!this.#cursors.has(log)) this.#open(log, seq);
-    this.#early.clear();
+    this.#early = undefined;
+    for (const [log, seq] of early) if (!this.#cursors.has(log)) this.#open(log, seq);
     for (const log of this.#cursors.keys()) await this.#level(log);
     if (this.#isResuming && !this.#isClosed) this.#sink.deliver({ type: "caught_up" });
   }
@@ -99,7 +98,7 @@ export class Feed {
   /** The log is known to reach this number. */
   hearOf(log: LogId, seq: number): void {
     if (this.#isClosed) return;
-    if (!this.#isStarted) {
+    if (this.#early) {
       this.#early.set(log, Math.max(seq, this.#early.get(log) ?? 0));
       return;
     }

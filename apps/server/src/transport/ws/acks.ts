@@ -14,8 +14,8 @@ const maxLogsPerCall = 200;
 export class AckQueue {
   readonly #app: App;
   readonly #connection: { token: string; address: string; requestId: string };
-  readonly #pending = new Map<LogId, number>();
-  #isRunning = false;
+  /** Of an idle socket there is none. */
+  #pending: Map<LogId, number> | undefined;
 
   constructor(app: App, connection: { token: string; address: string; requestId: string }) {
     this.#app = app;
@@ -27,18 +27,19 @@ export class AckQueue {
     const ack = ackFrame.safeParse(frame);
     if (!ack.success) return;
     const { log, seq } = ack.data;
-    this.#pending.set(log, Math.max(seq, this.#pending.get(log) ?? 0));
-    if (!this.#isRunning) void this.#run();
+    const isRunning = this.#pending !== undefined;
+    const pending = (this.#pending ??= new Map());
+    pending.set(log, Math.max(seq, pending.get(log) ?? 0));
+    if (!isRunning) void this.#run(pending);
   }
 
-  async #run(): Promise<void> {
-    this.#isRunning = true;
-    while (this.#pending.size > 0) {
-      const positions = [...this.#pending].slice(0, maxLogsPerCall).map(([log, seq]) => ({ log, seq }));
-      for (const { log } of positions) this.#pending.delete(log);
+  async #run(pending: Map<LogId, number>): Promise<void> {
+    while (pending.size > 0) {
+      const positions = [...pending].slice(0, maxLogsPerCall).map(([log, seq]) => ({ log, seq }));
+      for (const { log } of positions) pending.delete(log);
       await this.#store(positions);
     }
-    this.#isRunning = false;
+    this.#pending = undefined;
   }
 
   async #store(positions: { log: LogId; seq: number }[]): Promise<void> {

@@ -10,7 +10,7 @@ const maxFramesPerSecond = 200;
 /** Counts a socket and closes one that sends too many frames. */
 export function watchSocket(app: App, socket: WebSocket, door: string): void {
   app.metrics.sockets.inc({ door });
-  socket.once("close", () => app.metrics.sockets.dec({ door }));
+  socket.on("close", () => app.metrics.sockets.dec({ door }));
   // A broken frame closes the socket; there is nobody to tell.
   socket.on("error", () => {});
   let frames = 0;
@@ -70,7 +70,7 @@ export function admitSocket(app: App, { userId, sessionId, deviceId, expiresAt }
     release,
     bind: (socket) => {
       bound = socket;
-      socket.once("close", release);
+      socket.on("close", release);
       if (socket.readyState !== socket.OPEN) release();
       if (earlyClose) close(...earlyClose);
     },

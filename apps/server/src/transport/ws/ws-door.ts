@@ -77,14 +77,14 @@ async function serve(app: App, upgrade: Upgrade, connection: Connection): Promis
   const { socket, stream } = upgraded;
   watchSocket(app, socket, "ws");
   keepAlive(socket);
-  socket.once("close", () => feed[Symbol.dispose]());
+  socket.on("close", () => feed[Symbol.dispose]());
   listen(socket, new AckQueue(app, { token, address, requestId: admitted.connectionId }));
   deliver = (event) => {
     if (socket.readyState !== socket.OPEN) return;
     const frame = frameOf(event, caller, { resume });
     if (frame) writeFrame(stream, frame);
   };
-  for (const event of early) deliver(event);
+  for (const event of early.splice(0)) deliver(event);
   admitted.bind(socket);
 }
 
@@ -119,5 +119,5 @@ function keepAlive(socket: WebSocket): void {
     isAlive = false;
     socket.ping();
   }, pingMs);
-  socket.once("close", () => clearInterval(timer));
+  socket.on("close", () => clearInterval(timer));
 }
