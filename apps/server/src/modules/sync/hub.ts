@@ -92,16 +92,15 @@ export class Hub {
     if (siblings.length === 0) this.#userListener(connection.userId, false);
   }
 
-  /** Lets a feed hear what is published for the connection's user, until the result is disposed of. */
-  attach(connectionId: string, feed: Feed): Disposable {
+  /** Lets a feed hear what is published for the connection's user. */
+  attach(connectionId: string, feed: Feed): void {
     const connection = this.#connections.get(connectionId);
     if (connection) connection.feeds = [...connection.feeds, feed];
-    return {
-      [Symbol.dispose]: () => {
-        if (connection) connection.feeds = connection.feeds.filter((other) => other !== feed);
-        feed.close();
-      },
-    };
+  }
+
+  detach(connectionId: string, feed: Feed): void {
+    const connection = this.#connections.get(connectionId);
+    if (connection) connection.feeds = connection.feeds.filter((other) => other !== feed);
   }
 
   publish(entry: LogEntry, audience: readonly UserId[]): void {

@@ -1,9 +1,9 @@
-import type { SyncEvent } from "@sotto/schema";
+import type { LogId, Signal, SyncEvent } from "@sotto/schema";
 import { AppError } from "../../errors.ts";
 import type { App } from "../../app.ts";
 import type { Call, DeviceCaller, SubscriberSocket } from "../../pipeline/call.ts";
-import { viewEntry, type Reader } from "../logs/entries.ts";
-import { listLogStates } from "../logs/logs.service.ts";
+import { viewEntry, type LogEntry, type Reader } from "../logs/entries.ts";
+import { listLogStates, type LogState } from "../logs/logs.service.ts";
 import { readEntries } from "./entries.service.ts";
 import { Feed, type FeedEvent, type FeedSink, type FeedSource } from "./feed.ts";
 import { closeCodes } from "./hub.ts";
@@ -18,56 +18,84 @@ const roomPollMs = 20;
 /** A reader that takes nothing of a backlog for this long is closed. */
 const maxStallMs = 30_000;
 
-/** Feeds read in turn; one that was closed while it waited reads nothing. */
-function feedSource({ db, socketReads }: App, isClosed: () => boolean): FeedSource {
-  return {
-    listStates: (reader, only) =>
-      socketReads.run(async () => (isClosed() ? [] : listLogStates(db, reader, only))),
-    readEntries: (reader, range) =>
-      socketReads.run(async () => (isClosed() ? [] : readEntries(db, reader, range))),
-  };
+interface FeedOptions {
+  reader: Reader;
+  socket: SubscriberSocket;
+  resume: boolean;
+  deliver: (event: FeedEvent) => void;
+}
+
+/** A feed and the socket it streams to; one object without closures, since there are many. */
+class SocketFeed implements FeedSource, FeedSink, Disposable {
+  readonly #app: App;
+  readonly #socket: SubscriberSocket;
+  readonly #deliver: (event: FeedEvent) => void;
+  readonly #feed: Feed;
+  readonly started: Promise<void>;
+
+  constructor(app: App, { reader, socket, resume, deliver }: FeedOptions) {
+    this.#app = app;
+    this.#socket = socket;
+    this.#deliver = deliver;
+    this.#feed = new Feed({ reader, source: this, sink: this, resume });
+    app.hub.attach(socket.connectionId, this.#feed);
+    if (resume) resumeDevice(app, reader, socket.connectionId);
+    this.started = this.#feed.start().catch((error: unknown) => this.fail(error));
+  }
+
+  /** Feeds read in turn; one that was closed while it waited reads nothing. */
+  listStates(reader: Reader, only?: LogId): Promise<LogState[]> {
+    const { db, socketReads } = this.#app;
+    return socketReads.run(async () => (this.#feed.isClosed ? [] : listLogStates(db, reader, only)));
+  }
+
+  readEntries(reader: Reader, range: { log: LogId; afterSeq: number; limit: number }): Promise<LogEntry[]> {
+    const { db, socketReads } = this.#app;
+    return socketReads.run(async () => (this.#feed.isClosed ? [] : readEntries(db, reader, range)));
+  }
+
+  deliver(event: FeedEvent): void {
+    if (event.type === "entry") this.#app.metrics.delivered.inc({ from: event.from });
+    this.#deliver(event);
+    if (this.#socket.bufferedBytes() > maxBufferedBytes) this.#endSlow();
+  }
+
+  signal(signal: Signal): void {
+    if (this.hasRoom()) this.#deliver(signal);
+  }
+
+  hasRoom(): boolean {
+    return this.#socket.bufferedBytes() <= backlogWindowBytes;
+  }
+
+  async room(): Promise<void> {
+    if (!(await waitForRoom(this.#socket))) this.#endSlow();
+  }
+
+  fail(error: unknown): void {
+    this.#app.log.error({ err: error }, "reading a log for a socket failed");
+    this.#end(closeCodes.failed, "try again");
+  }
+
+  #endSlow(): void {
+    this.#end(closeCodes.tooSlow, "reading too slowly");
+  }
+
+  /** A connection that is being closed may take long to go: nothing is read for it any more. */
+  #end(code: number, reason: string): void {
+    this.#socket.close(code, reason);
+    this.#feed.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.#app.hub.detach(this.#socket.connectionId, this.#feed);
+    this.#feed.close();
+  }
 }
 
 /** What streams a feed to one socket: back-pressure, metrics and the close codes are the same for all doors. */
-export function openFeed(
-  app: App,
-  options: {
-    reader: Reader;
-    socket: SubscriberSocket;
-    resume: boolean;
-    deliver: (event: FeedEvent) => void;
-  },
-): { started: Promise<void> } & Disposable {
-  const { socket } = options;
-  const sink: FeedSink = {
-    deliver: (event) => {
-      if (event.type === "entry") app.metrics.delivered.inc({ from: event.from });
-      options.deliver(event);
-      if (socket.bufferedBytes() > maxBufferedBytes) end(closeCodes.tooSlow, "reading too slowly");
-    },
-    signal: (signal) => {
-      if (socket.bufferedBytes() <= backlogWindowBytes) options.deliver(signal);
-    },
-    hasRoom: () => socket.bufferedBytes() <= backlogWindowBytes,
-    room: async () => {
-      if (!(await waitForRoom(socket))) end(closeCodes.tooSlow, "reading too slowly");
-    },
-    fail: (error) => {
-      app.log.error({ err: error }, "reading a log for a socket failed");
-      end(closeCodes.failed, "try again");
-    },
-  };
-  /** A connection that is being closed may take long to go: nothing is read for it any more. */
-  const end = (code: number, reason: string): void => {
-    socket.close(code, reason);
-    feed.close();
-  };
-  const source = feedSource(app, () => feed.isClosed);
-  const feed: Feed = new Feed({ reader: options.reader, source, sink, resume: options.resume });
-  const attached = app.hub.attach(socket.connectionId, feed);
-  if (options.resume && options.reader.deviceId) resumeDevice(app, options.reader, socket.connectionId);
-  const started = feed.start().catch((error: unknown) => sink.fail(error));
-  return { started, [Symbol.dispose]: () => attached[Symbol.dispose]() };
+export function openFeed(app: App, options: FeedOptions): { started: Promise<void> } & Disposable {
+  return new SocketFeed(app, options);
 }
 
 function resumeDevice(app: App, { userId, deviceId }: Reader, connectionId: string): void {
