@@ -43,7 +43,7 @@ export async function indexedDbStore(name: string, options: IndexedDbStoreOption
   const db = await openDatabase(name);
   const marker = evictionMarker(name);
   try {
-    const isEmpty = (await db.count("items")) === 0;
+    const isEmpty = !(await hasMoreThan(db, 0));
     if (isEmpty && marker.isSet()) {
       if (options.whenEvicted !== "begin_anew") throw new SottoError("STORE_EVICTED");
       marker.clear();
@@ -89,6 +89,11 @@ async function findOrMakeKey(db: IDBPDatabase<StoreDb>, isEmpty: boolean): Promi
   if (!earlier) await tx.store.put(made, atRestKey);
   await tx.done;
   return earlier ?? made;
+}
+
+/** Without counting them all. */
+async function hasMoreThan(db: IDBPDatabase<StoreDb>, items: number): Promise<boolean> {
+  return (await db.getAllKeys("items", undefined, items + 1)).length > items;
 }
 
 const isKept = ({ key, value }: StoreWrite): boolean => value !== undefined && !isStoreVersionKey(key);
@@ -145,7 +150,7 @@ function withMarker(
     commit: async (writes) => {
       await items.commit(writes);
       if (writes.some(isKept)) marker.set();
-      else if (writes.length > 0 && (await db.count("items")) <= 1) marker.clear();
+      else if (writes.length > 0 && !(await hasMoreThan(db, 1))) marker.clear();
     },
   };
 }
