@@ -1,8 +1,19 @@
 import type { Block, Contact, Presence } from "@sotto/schema";
+import * as z from "zod/mini";
 import type { CallOptions } from "./conversation.ts";
 import type { GetSession } from "./conversations.ts";
 import { SottoError } from "./errors.ts";
 import { parseUserId } from "./groups.ts";
+import type { Session } from "./session.ts";
+import { defineRecord } from "./storage/records.ts";
+
+/** As the server had them last, in its order. */
+const contactRecord = defineRecord(
+  "contact",
+  z.custom<Contact>((value) => typeof value === "object" && value !== null),
+);
+/** They were taken from the server once. */
+const listedRecord = defineRecord("contacts-listed", z.literal(1));
 
 /** Whom this user knows by phone number, and whom this user has blocked. */
 export interface Contacts {
@@ -17,7 +28,10 @@ export interface Contacts {
    * ```
    */
   add(phone: string, options?: CallOptions): Promise<Contact>;
+  /** As the server has them now; where it cannot be reached, as it had them last (`NETWORK` and the like: never yet). */
   list(options?: CallOptions): Promise<Contact[]>;
+  /** The contact with a phone number, as last heard. Asks nobody; undefined where none is known here. */
+  find(phone: string): Promise<Contact | undefined>;
   /** Nothing passes between the two from then on, in either direction. Throws `BLOCK_SELF`, `BLOCK_LIMIT_REACHED`. */
   block(userId: string, options?: CallOptions): Promise<void>;
   /** Also where there is no block. */
@@ -28,17 +42,34 @@ export interface Contacts {
 
 export function createContacts(getSession: GetSession): Contacts {
   const api = async () => (await getSession()).session.api;
-  const list = async ({ signal }: CallOptions = {}): Promise<Contact[]> =>
-    (await api()).call((server, call) => server.contacts.list.query({}, call), signal);
+  const fetchAll = async ({ signal }: CallOptions): Promise<Contact[]> => {
+    const { session } = await getSession();
+    const contacts = await session.api.call((server, call) => server.contacts.list.query({}, call), signal);
+    await keep(session, contacts);
+    return contacts;
+  };
+  const listStored = async (): Promise<Contact[]> => {
+    const { store } = (await getSession()).session;
+    return (await contactRecord.list(store)).map(({ value }) => value);
+  };
   return {
     async add(phone, { signal } = {}) {
       await (await api()).call((server, call) => server.contacts.add.mutate({ phone }, call), signal);
-      const added = (await list({ signal })).find((contact) => contact.phone === phone);
+      const added = (await fetchAll({ signal })).find((one) => one.phone === phone);
       // The number went to nobody between the two calls.
       if (!added) throw new SottoError("CONTACT_NOT_FOUND");
       return added;
     },
-    list,
+    async list({ signal } = {}) {
+      try {
+        return await fetchAll({ signal });
+      } catch (error) {
+        const isAway = error instanceof SottoError && error.retry === "later" && !signal?.aborted;
+        if (!isAway || !(await listedRecord.get((await getSession()).session.store))) throw error;
+        return listStored();
+      }
+    },
+    find: async (phone) => (await listStored()).find((one) => one.phone === phone),
     async block(user, { signal } = {}) {
       const blockedUserId = parseUserId(user);
       await (await api()).call((server, call) => server.blocks.add.mutate({ blockedUserId }, call), signal);
@@ -52,6 +83,20 @@ export function createContacts(getSession: GetSession): Contacts {
     blocked: async ({ signal } = {}) =>
       (await api()).call((server, call) => server.blocks.list.query({}, call), signal),
   };
+}
+
+/** In place of what was kept. */
+async function keep({ store, turns }: Session, contacts: readonly Contact[]): Promise<void> {
+  await turns.run(async () => {
+    const before = await contactRecord.list(store);
+    await store.commit([
+      ...before.slice(contacts.length).map((_, at) => contactRecord.remove(contacts.length + at)),
+      ...contacts.flatMap((one, at) =>
+        JSON.stringify(before[at]?.value) === JSON.stringify(one) ? [] : [contactRecord.put([at], one)],
+      ),
+      listedRecord.put([], 1),
+    ]);
+  });
 }
 
 /** Whether a user is connected, and when last. */

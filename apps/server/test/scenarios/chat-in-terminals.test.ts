@@ -125,8 +125,10 @@ test("a terminal that is killed again and again loses nothing that was typed or 
   await second.until(/offline 4 {2}\(queued\)/);
   await second.kill();
 
-  proxy.isOffline = false;
+  // Whom `--to` means is in the store.
   await using third = launch(person);
+  await third.until(/offline 4 {2}\(queued\)/);
+  proxy.isOffline = false;
   await third.until(/offline 4 {2}\((sent|delivered)\)/);
   const before = Array.from({ length: 5 }, (_, at) => `before ${at}`);
   const offline = Array.from({ length: 5 }, (_, at) => `offline ${at}`);
