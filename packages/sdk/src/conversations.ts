@@ -17,7 +17,7 @@ import {
   type ConversationSummary,
   destinationOf,
   searchTimeline,
-  summarize,
+  summarizeRead,
 } from "./timeline/read-timeline.ts";
 import { conversationRecord } from "./timeline/records.ts";
 
@@ -75,11 +75,11 @@ export function createConversations(options: ConversationOptions): Conversations
       await loadConversations(session, signal);
       const listed = await conversationRecord.list(session.store);
       const summaries = await Promise.all(
-        listed.map(({ path: [id = ""] }) => summarize(session, conversationIdSchema.parse(id))),
+        listed.map(({ path: [id = ""], value }) =>
+          summarizeRead(session, conversationIdSchema.parse(id), value),
+        ),
       );
-      return summaries
-        .flatMap((summary) => (summary ? [summary] : []))
-        .toSorted((a, b) => ((a.lastMessageAt ?? "") < (b.lastMessageAt ?? "") ? 1 : -1));
+      return summaries.toSorted((a, b) => ((a.lastMessageAt ?? "") < (b.lastMessageAt ?? "") ? 1 : -1));
     },
     async search(query, { before, limit = defaultPageSize } = {}) {
       const { session } = await getSession();

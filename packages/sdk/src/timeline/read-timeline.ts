@@ -109,7 +109,15 @@ export async function summarize(
   id: ConversationId,
 ): Promise<ConversationSummary | undefined> {
   const conversation = await conversationRecord.get(reading.store, id);
-  if (!conversation) return undefined;
+  return conversation && summarizeRead(reading, id, conversation);
+}
+
+/** The same of one that was read from the store already. */
+export async function summarizeRead(
+  reading: Reading,
+  id: ConversationId,
+  conversation: StoredConversation,
+): Promise<ConversationSummary> {
   const { peerUserId, isGroup, name, lastMessageAt, unreadCount } = conversation;
   const to = destinationOf(id, conversation);
   const [lastMessage = null] = await readPage(
