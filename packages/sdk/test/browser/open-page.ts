@@ -34,10 +34,7 @@ export async function openPage(
   const complaints: string[] = [];
   const openTab = async (): Promise<Page> => {
     const page = await context.newPage();
-    page.on("console", (message) => {
-      if (message.type() === "error") complaints.push(message.text());
-      if (message.type() === "info") console.info(message.text());
-    });
+    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
     page.on("pageerror", (error) => complaints.push(error.stack ?? error.message));
     await page.goto(origin);
     return page;
