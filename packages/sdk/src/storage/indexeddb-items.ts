@@ -74,8 +74,9 @@ type Cursor = IDBPCursorWithValue<StoreDb, ["items"], "items">;
 
 async function readBackwards(first: Cursor | null, limit = Infinity): Promise<StoreItem[]> {
   const items: StoreItem[] = [];
-  for (let cursor = first; cursor && items.length < limit; cursor = await cursor.continue()) {
+  for (let cursor = first; cursor && limit > 0; cursor = await cursor.continue()) {
     items.push({ key: cursor.key, value: cursor.value });
+    if (items.length >= limit) break;
   }
   return items;
 }

@@ -12,8 +12,10 @@ import { conversationRecord, messageRecord } from "./records.ts";
 import { me, said, timeOf } from "./timeline-fixtures.ts";
 
 export const conversations = 100;
-const [few, many] = [60 * conversations, 100_000];
-const writesAtOnce = 20_000;
+const [few, many] = [readable * conversations, 100_000];
+const opens = 5;
+/** Of each conversation the newest ones can be read. */
+const readable = 60;
 export const pageSize = 50;
 
 const numbered = (kind: string, n: number): string =>
@@ -21,27 +23,43 @@ const numbered = (kind: string, n: number): string =>
 const conversationOf = (n: number) => conversationId.parse(numbered("0001", n));
 const peerOf = (n: number) => userId.parse(numbered("0002", 100 + n));
 
-/** Signs in, and puts so many messages into each conversation, as `Placing` leaves them; the last one is the newest. */
-async function fillStore(store: Store, inEach: number): Promise<void> {
+/** A kind of store, each under a name. */
+export interface StoreKind {
+  open(name: string): Promise<Store>;
+  /** Puts what is stored under one key, as it is, under others too. */
+  copy(name: string, from: string, to: readonly string[]): Promise<void>;
+}
+
+/**
+ * Signs in, and puts so many messages into each conversation, the newest ones as `Placing` leaves them. The others are
+ * ciphertext of the same size that is of another key: decrypting one throws `STORE_DAMAGED`.
+ */
+async function fillStore(kind: StoreKind, name: string, inEach: number): Promise<void> {
+  const store = await kind.open(name);
   await migrateStore(store);
   const keys = await generateDeviceKeys({ ...me, now: Date.now(), extractable: !store.keepsCryptoKeys });
-  await store.commit([
+  const writes: StoreWrite[] = [
     ...(await writeDeviceKeys(keys, undefined)),
     { key: "account", value: { ...me, token: "none", deviceName: null, isPublished: true } },
     { key: "conversations-loaded", value: 1 },
-  ]);
-  let writes: StoreWrite[] = [];
+  ];
+  const unreadable: string[] = [];
   for (let n = 1; n <= conversations; n++) {
-    const lastMessageAt = timeOf(n * inEach);
     const begun = newConversation({ peerUserId: peerOf(n) }, 0);
+    const lastMessageAt = timeOf(n * inEach);
     writes.push(conversationRecord.put([conversationOf(n)], { ...begun, lastSeq: inEach, lastMessageAt }));
     writes.push(directRecord.put([peerOf(n)], conversationOf(n)));
-    for (let seq = 1; seq <= inEach; seq++) writes.push(lineOf(n, seq, (n - 1) * inEach + seq));
-    if (writes.length < writesAtOnce && n < conversations) continue;
-    await store.commit(writes);
-    writes = [];
+    for (let seq = 1; seq <= inEach; seq++) {
+      if (seq <= inEach - readable) unreadable.push(lineKey(n, seq));
+      else writes.push(lineOf(n, seq, (n - 1) * inEach + seq));
+    }
   }
+  await store.commit(writes);
+  await store.close();
+  await kind.copy(name, lineKey(1, inEach), unreadable);
 }
+
+const lineKey = (n: number, seq: number): string => messageRecord.remove(conversationOf(n), seq).key;
 
 function lineOf(n: number, seq: number, place: number): StoreWrite {
   const payload = { kind: "text" as const, text: `message ${seq} of conversation ${n}`, sentAtMs: place };
@@ -89,19 +107,20 @@ async function openFirstScreen(open: () => Promise<Store>): Promise<FirstScreen>
   };
 }
 
-/** Opens a store of few messages once, and one of 100,000 five times. `open` opens the named store. */
-export async function measureFirstScreens(
-  open: (name: string) => Promise<Store>,
-): Promise<{ few: FirstScreen; many: FirstScreen[] }> {
-  for (const total of [few, many]) {
-    await using filled = new AsyncDisposableStack();
-    const store = filled.adopt(await open(`of ${total}`), (opened) => opened.close());
-    await fillStore(store, total / conversations);
-  }
-  const ofFew = await openFirstScreen(() => open(`of ${few}`));
-  const ofMany: FirstScreen[] = [];
-  while (ofMany.length < 5) ofMany.push(await openFirstScreen(() => open(`of ${many}`)));
-  return { few: ofFew, many: ofMany };
+/** Opens a store of few messages once, and one of 100,000 several times, whenever `again` is called. */
+export async function fillFirstScreens(
+  kind: StoreKind,
+): Promise<{ few: FirstScreen; again: () => Promise<FirstScreen[]> }> {
+  await fillStore(kind, "few", few / conversations);
+  await fillStore(kind, "many", many / conversations);
+  return {
+    few: await openFirstScreen(() => kind.open("few")),
+    again: async () => {
+      const ofMany: FirstScreen[] = [];
+      while (ofMany.length < opens) ofMany.push(await openFirstScreen(() => kind.open("many")));
+      return ofMany;
+    },
+  };
 }
 
 /** What is asked of the platform's cipher. */
