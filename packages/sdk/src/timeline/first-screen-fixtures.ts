@@ -12,10 +12,10 @@ import { conversationRecord, messageRecord } from "./records.ts";
 import { me, said, timeOf } from "./timeline-fixtures.ts";
 
 export const conversations = 100;
-const [few, many] = [readable * conversations, 100_000];
-const opens = 5;
 /** Of each conversation the newest ones can be read. */
 const readable = 60;
+const [few, many] = [readable * conversations, 100_000];
+const opens = 5;
 export const pageSize = 50;
 
 const numbered = (kind: string, n: number): string =>
