@@ -1,10 +1,12 @@
-import type { Bus } from "../src/bus/bus.ts";
+import type { Bus, Wake } from "../src/bus/bus.ts";
+
+export type EntryWake = Extract<Wake, { kind: "entry" }>;
 
 /** A bus that loses entries on their way, as a real one may: `isLost` decides for each. */
-export function losing(isLost: () => boolean): (bus: Bus) => Bus {
+export function losing(isLost: (wake: EntryWake) => boolean): (bus: Bus) => Bus {
   return (bus) => ({
     publish: (wake) => {
-      if (wake.kind !== "entry" || !isLost()) bus.publish(wake);
+      if (wake.kind !== "entry" || !isLost(wake)) bus.publish(wake);
     },
     onWake: bus.onWake,
     onGap: (listener) => bus.onGap(listener),

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { losing } from "../lossy-bus.ts";
+import { losing, type EntryWake } from "../lossy-bus.ts";
 import { startTestServer, type TestServer } from "../test-server.ts";
 import { story, type Story } from "./sdk-model/commands.ts";
 import { findViolations } from "./sdk-model/properties.ts";
@@ -18,15 +18,16 @@ test(
   `whatever breaks off, dies, comes and goes: everyone reads what they may, once and in order (npm run sdk:model -- --seed ${firstSeed} --runs ${runs})`,
   async () => {
     console.log(`npm run sdk:model -- --seed ${firstSeed} --runs ${runs}`);
-    const wakes = { isDropping: false };
-    await using server = await startTestServer({ wrapBus: losing(() => wakes.isDropping) });
+    const worlds = new Set<World>();
+    const isLost = (wake: EntryWake): boolean => [...worlds].some((world) => world.losesWake(wake));
+    await using server = await startTestServer({ wrapBus: losing(isLost) });
     const seeds = Array.from({ length: runs }, (_, at) => firstSeed + at);
     const failures: string[] = [];
     const work = async (): Promise<void> => {
       for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
         const [one] = fc.sample(story, { seed, numRuns: 1 });
         if (!one) throw new Error("no story");
-        const violations = await run(server, wakes, one).catch((error: unknown) => [String(error)]);
+        const violations = await run(server, worlds, one).catch((error: unknown) => [String(error)]);
         if (violations.length === 0) continue;
         const failure = `npm run sdk:model -- --seed ${seed} --runs 1\n${violations.join("\n")}`;
         console.log(failure);
@@ -41,10 +42,11 @@ test(
 
 async function run(
   { url, database }: TestServer,
-  wakes: { isDropping: boolean },
+  worlds: Set<World>,
   { devices, commands }: Story,
 ): Promise<string[]> {
-  await using world = await World.open(url, wakes, { devices, commands });
+  await using world = await World.open(url, { devices, commands });
+  worlds.add(world);
   const late = new AbortController();
   const tooLate = pause(limitMs, undefined, { signal: late.signal }).then(() => {
     throw new Error(`after ${limitMs} ms the world still ${world.phase}: ${world.describe()}`);
@@ -62,5 +64,6 @@ async function run(
   } finally {
     late.abort();
     tooLate.catch(() => {});
+    worlds.delete(world);
   }
 }

@@ -5,7 +5,7 @@ export type Command =
   | { kind: "send"; from: number; to: number; isRetried: boolean; isAwaited: boolean }
   | { kind: "cut" | "loseAnswer" | "doubleRequest" | "boot" | "stop"; device: number }
   | { kind: "crash"; device: number; commit: number; when: "before" | "after" }
-  | { kind: "dropWakes"; isOn: boolean }
+  | { kind: "dropWakes"; count: number }
   | { kind: "addDevice" | "toggleMember"; user: number }
   | { kind: "removeDevice"; device: number }
   | { kind: "pause"; ms: number };
@@ -46,7 +46,13 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       when: fc.constantFrom("before" as const, "after" as const),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("dropWakes" as const), isOn: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("dropWakes" as const),
+      count: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({

@@ -6,6 +6,7 @@ import {
   type ReceivedMessage,
   type SentMessage,
 } from "@sotto/sdk";
+import * as z from "zod/mini";
 import { CrashingStore, Proxy } from "../../sdk-fixtures.ts";
 import type { ModelUser } from "./world.ts";
 
@@ -20,6 +21,8 @@ export interface Sending {
   lane: Lane;
   /** After a crash its application sends it once more; otherwise it trusts the queue. */
   isRetried: boolean;
+  /** It had failed when its process died: sent once more, it goes to the end of the queue. */
+  isRequeued: boolean;
   outcome: "open" | "never_queued" | SentMessage | SottoError;
   running: Promise<void>;
 }
@@ -88,6 +91,7 @@ export class ModelDevice {
       const store = this.#disk.open();
       const client = await createClient({ url: line.url, store });
       const run = { client, line, store, isDead: false, isFirstShown: true, reading: Promise.resolve() };
+      await this.#findFailed();
       this.#run = run;
       // Before anything new is sent: it was sent before.
       this.#resend(run);
@@ -139,6 +143,7 @@ export class ModelDevice {
       from: this,
       lane,
       isRetried,
+      isRequeued: false,
       outcome: "open",
       running: Promise.resolve(),
     };
@@ -211,6 +216,15 @@ export class ModelDevice {
     if (run && !run.isDead) this.#die(run);
     await this.#last;
     await Promise.all([...this.#endings, ...this.sendings.map(({ running }) => running)]);
+  }
+
+  /** What failed just before the crash: nobody had learned of it. */
+  async #findFailed(): Promise<void> {
+    for (const sending of this.sendings) {
+      if (sending.outcome !== "open") continue;
+      const [stored] = await this.#disk.list(`sent/${sending.clientMessageId}`);
+      sending.isRequeued ||= failedRecord.safeParse(stored?.value).success;
+    }
   }
 
   #resend(run: Run): void {
@@ -325,6 +339,8 @@ export class ModelDevice {
     return result;
   }
 }
+
+const failedRecord = z.looseObject({ state: z.literal("failed") });
 
 export function laneOf(client: Client, lane: Lane): Conversation {
   return lane.kind === "direct" ? client.conversations.with(lane.peer.id) : client.groups.get(lane.groupId);

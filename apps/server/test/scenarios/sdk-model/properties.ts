@@ -140,7 +140,8 @@ const isLeft = ({ leavingAt }: { leavingAt: number }): boolean => leavingAt < In
 /** One device's messages to one place arrive in the order in which they were sent. */
 function checkOrderOfSending(device: ModelDevice, known: Map<string, Known>): string[] {
   const last = new Map<string, Known>();
-  return device.sendings.flatMap(({ text }) => {
+  return device.sendings.flatMap(({ text, isRequeued }) => {
+    if (isRequeued) return [];
     const one = [...known.values()].find((message) => message.text === text);
     if (!one) return [];
     const before = last.get(one.conversationId);

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { SottoError, type Client } from "@sotto/sdk";
+import type { EntryWake } from "../../lossy-bus.ts";
 import { randomPhone } from "../../rest-client.ts";
 import type { Command, Story } from "./commands.ts";
 import { ModelDevice, type Lane, type Sending } from "./model-device.ts";
@@ -24,10 +25,6 @@ export interface ModelUser {
   approve: (device: ModelDevice, code: string) => Promise<void>;
 }
 
-export interface Wakes {
-  isDropping: boolean;
-}
-
 /** Users, their devices and a group, and what is done to them. */
 export class World implements AsyncDisposable {
   readonly users: ModelUser[];
@@ -35,16 +32,15 @@ export class World implements AsyncDisposable {
   /** What a world that takes too long is doing. */
   phase = "begins";
   readonly #url: string;
-  readonly #wakes: Wakes;
   readonly #running: Promise<unknown>[] = [];
   /** What has begun and is not known to be done. */
   readonly #open = new Set<() => Promise<void>>();
   #members: Promise<unknown> = Promise.resolve();
   #sent = 0;
+  #wakesToDrop = 0;
 
-  private constructor(url: string, wakes: Wakes, story: Story) {
+  private constructor(url: string, story: Story) {
     this.#url = url;
-    this.#wakes = wakes;
     this.users = story.devices.map((_, at) => ({
       name: "abcd".charAt(at),
       phone: randomPhone(),
@@ -56,8 +52,8 @@ export class World implements AsyncDisposable {
     }));
   }
 
-  static async open(url: string, wakes: Wakes, story: Story): Promise<World> {
-    const world = new World(url, wakes, story);
+  static async open(url: string, story: Story): Promise<World> {
+    const world = new World(url, story);
     for (const [at, user] of world.users.entries()) {
       for (let count = 0; count < (story.devices[at] ?? 1); count++) world.#newDevice(user);
     }
@@ -94,6 +90,17 @@ export class World implements AsyncDisposable {
     return this.devices.flatMap(({ sendings }) => sendings);
   }
 
+  /** Whether this wake gets lost on its way; those who connect later find by number what it told of. */
+  losesWake({ audience }: EntryWake): boolean {
+    if (this.#wakesToDrop === 0) return false;
+    const isOurs =
+      "conversationId" in audience
+        ? audience.conversationId === this.groupId
+        : this.users.some(({ id }) => audience.some((userId) => userId === id));
+    if (isOurs) this.#wakesToDrop--;
+    return isOurs;
+  }
+
   async step(command: Command): Promise<void> {
     await new Promise(setImmediate);
     switch (command.kind) {
@@ -106,7 +113,7 @@ export class World implements AsyncDisposable {
         await pause(command.ms);
         return;
       case "dropWakes":
-        this.#wakes.isDropping = command.isOn;
+        this.#wakesToDrop += command.count;
         return;
       case "cut":
         this.#pickDevice(command.device)?.cut();
@@ -137,7 +144,7 @@ export class World implements AsyncDisposable {
 
   /** Nothing is disturbed any more; everybody is there, and has everything. */
   async settle(): Promise<void> {
-    this.#wakes.isDropping = false;
+    this.#wakesToDrop = 0;
     this.phase = "finishes what it began";
     await this.#members;
     await Promise.all(this.#running);
