@@ -5,6 +5,9 @@ import { randomPhone } from "../../rest-client.ts";
 import type { Command, Story } from "./commands.ts";
 import { ModelDevice, type Lane, type Sending } from "./model-device.ts";
 
+/** So long a story waits for a message that it awaits: usually until it is there. */
+const awaitedMs = 250;
+
 /** A time in the group: certain from `addedAt` to `leavingAt`, possible from `addingAt` to `leftAt`. */
 export interface Stay {
   addingAt: number;
@@ -106,7 +109,7 @@ export class World implements AsyncDisposable {
     switch (command.kind) {
       case "send": {
         const sending = this.#send(command);
-        if (command.isAwaited) await Promise.race([sending?.running, pause(60)]);
+        if (command.isAwaited) await Promise.race([sending?.running, pause(awaitedMs)]);
         return;
       }
       case "pause":
@@ -142,9 +145,8 @@ export class World implements AsyncDisposable {
     }
   }
 
-  /** Nothing is disturbed any more; everybody is there, and has everything. */
+  /** Nothing but wakes is lost any more, and in the end not these; everybody is there, and has everything. */
   async settle(): Promise<void> {
-    this.#wakesToDrop = 0;
     this.phase = "finishes what it began";
     await this.#members;
     await Promise.all(this.#running);
@@ -152,6 +154,7 @@ export class World implements AsyncDisposable {
     await Promise.all(this.present.map((device) => device.settle()));
     for (const action of this.#open) await action();
     await Promise.all(this.present.map((device) => device.settle()));
+    this.#wakesToDrop = 0;
     this.phase = "catches up";
     await Promise.all(this.present.map((device) => device.catchUp()));
     this.phase = "is calm";
