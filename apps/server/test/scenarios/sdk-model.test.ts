@@ -61,6 +61,8 @@ async function run(
   };
   try {
     return await Promise.race([telling(), tooLate]);
+  } catch (error) {
+    return [String(error), ...world.devices.flatMap(({ violations }) => violations)];
   } finally {
     late.abort();
     tooLate.catch(() => {});
