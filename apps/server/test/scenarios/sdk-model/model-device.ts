@@ -262,7 +262,9 @@ export class ModelDevice {
         const { otpSession, devCode = "" } = await client.requestOtp(phone);
         await client.signIn({ phone, otp: devCode, otpSession, deviceName: this.name });
       } catch (error) {
-        if (!(error instanceof SottoError) || error.code !== "NETWORK" || run.isDead) throw error;
+        // Where the answer was lost the code is used up: its user asks for another one.
+        const isPassing = error instanceof SottoError && ["NETWORK", "OTP_INVALID"].includes(error.code);
+        if (!isPassing || run.isDead) throw error;
       }
     }
     this.#deviceId = client.me.deviceId;
