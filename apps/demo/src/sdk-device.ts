@@ -78,6 +78,7 @@ function describe(message: ReceivedMessage): string {
     case "edit":
     case "reaction":
     case "deletion":
+    case "deleted":
       return message.kind;
   }
 }

@@ -34,8 +34,14 @@ const conversationEvents = [
   z.object({ type: z.literal("reaction.added"), ...reactionFields }),
   z.object({ type: z.literal("reaction.removed"), ...reactionFields }),
   z.object({ type: z.literal("attachment.added"), conversationId, messageId, attachmentId }),
-  /** Also stands in the place of the message's own entry. */
-  z.object({ type: z.literal("message.deleted"), conversationId, messageId, userId }),
+  z.object({
+    type: z.literal("message.deleted"),
+    conversationId,
+    messageId,
+    userId,
+    /** Whose message it was: only where the entry stands in the message's own place. */
+    senderUserId: z.optional(userId),
+  }),
   z.object({
     type: z.literal("group.changed"),
     conversationId,

@@ -8,7 +8,7 @@ import { PROTOCOL_VERSION } from "./version.ts";
 
 /** What each version of the protocol was. */
 const fingerprints: Record<number, string> = {
-  1: "ffd12115503772dcadd824b9cba2c8a311e530c26e2f19b06e9ef71ade3ab4d4",
+  1: "1589b257851121dfc0fa71deeb05cdc06c96e3554be833c5682ea535acc36526",
 };
 
 const jsonSchema = (schema: z.ZodMiniType, io: "input" | "output"): unknown =>

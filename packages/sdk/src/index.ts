@@ -73,6 +73,7 @@ export type { ContactIdentity, IdentityApi } from "./identity.ts";
 export type { SafetyNumber } from "./crypto/safety-number.ts";
 export type { SendOptions } from "./messages/outbox.ts";
 export type {
+  DeletedMessage,
   DeletionMessage,
   EditMessage,
   FileMessage,

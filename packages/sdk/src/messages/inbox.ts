@@ -2,7 +2,7 @@ import { SottoError } from "../errors.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";
 import type { InboxReading } from "../tabs.ts";
-import { type ReceivedMessage, receivedMessage } from "./received-message.ts";
+import { type ReceivedMessage, receivedMessage, withoutContent } from "./received-message.ts";
 
 export const inboxRecord = defineRecord("inbox", receivedMessage);
 const pageSize = 32;
@@ -30,6 +30,19 @@ export class Inbox {
     const [newest] = await inboxRecord.list(this.#store, [], { isReversed: true, limit: 1 });
     let last = Math.max(Number(newest?.path[0] ?? 0), await this.#reading.consumedThrough());
     return messages.map((message) => inboxRecord.put([++last], message));
+  }
+
+  /** In a turn: what waits here of messages that were deleted says nothing any more. To be committed with the deletion. */
+  async deletedWrites(isDeleted: (message: ReceivedMessage) => boolean): Promise<StoreWrite[]> {
+    const writes: StoreWrite[] = [];
+    for (let after = 0; ;) {
+      const page = await inboxRecord.list(this.#store, [], { after: [after], limit: pageSize });
+      for (const { path, value } of page) {
+        after = Number(path[0]);
+        if (isDeleted(value)) writes.push(inboxRecord.put([after], withoutContent(value)));
+      }
+      if (page.length < pageSize) return writes;
+    }
   }
 
   wake(): void {
@@ -71,8 +84,10 @@ export class Inbox {
       while (!ended.aborted) {
         const arrival = this.#arrival.promise;
         const page = await inboxRecord.list(this.#store, [], { after: [consumed], limit: pageSize });
-        for (const { path, value } of page) {
+        for (const [at, { path, value }] of page.entries()) {
           if (ended.aborted) return;
+          // What came meanwhile may have deleted what this page says.
+          if (at > 0 && this.#arrival.promise !== arrival) break;
           yield value;
           // Runs when the next one is asked for. Leaving the loop by `break` or an error does not come here.
           consumed = Number(path[0]);

@@ -1,9 +1,10 @@
-import { type Message, compareBytes } from "@sotto/schema";
+import { type Message, type MessageId, compareBytes } from "@sotto/schema";
 import * as z from "zod/mini";
 import { type Payload, encodePayload } from "../crypto/payload.ts";
 import { SottoError, type SottoErrorCode } from "../errors.ts";
 import { type Reader, defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";
+import { idRecord, messageRecord } from "../timeline/records.ts";
 import type { Turns } from "../turns.ts";
 import { type Destination, type LaneKey, destinationOf, laneKey } from "./destination.ts";
 import { type SealedOutgoing, counterRecord } from "./seal-outgoing.ts";
@@ -71,6 +72,18 @@ export function placedWrites(message: Outgoing, at: Message, clientMessageId: st
 export function withoutContent(message: Outgoing): Outgoing {
   return { ...message, payload: { kind: "unknown", type: "", bytes: new Uint8Array() } };
 }
+
+/** A message of this device's that was deleted before its own log entry came: nothing is left of what it said. */
+export async function erasedWrites(store: Reader, to: Destination, id: MessageId): Promise<StoreWrite[]> {
+  const unplaced = await listUnplaced(store, to);
+  const erased = unplaced.find(({ message }) => message.delivered?.id === id);
+  return erased ? writesOfErased(erased) : [];
+}
+
+const writesOfErased = ({ clientMessageId, message }: Unplaced): StoreWrite[] => [
+  unplacedRecord.remove(...laneKey(message.destination), message.order),
+  outgoingRecord.put([clientMessageId], withoutContent(message)),
+];
 
 /** The stored side of the outbox. Changes are made one at a time: what is read stays true until it is written. */
 export class OutgoingQueue {
@@ -207,9 +220,17 @@ export class OutgoingQueue {
       await this.#store.commit([
         outgoingRecord.put([clientMessageId], message),
         queueRecord.remove(...laneKey(message.destination), message.order),
+        ...((await this.#isErased(message)) ? writesOfErased({ clientMessageId, message }) : []),
       ]);
       return message;
     });
+  }
+
+  /** The log has said that it was deleted before this device learned that it was stored. */
+  async #isErased({ delivered }: Outgoing): Promise<boolean> {
+    const at = delivered && (await idRecord.get(this.#store, delivered.id));
+    const placed = at && (await messageRecord.get(this.#store, at.conversationId, at.seq));
+    return placed?.content.kind === "deleted";
   }
 
   /** Forgets a message that has certainly not been sent. Undefined: it may have been, or is not known. */

@@ -73,6 +73,11 @@ export interface UnreadableMessage extends MessageBase {
   reason: UnreadableReason;
 }
 
+/** It was deleted before the application consumed it, or changed one that was: nothing is left of what it said. */
+export interface DeletedMessage extends MessageBase {
+  kind: "deleted";
+}
+
 /** A message that was opened and verified. */
 export type OpenedMessage =
   | TextMessage
@@ -81,7 +86,13 @@ export type OpenedMessage =
   | ReactionMessage
   | DeletionMessage
   | UnknownMessage;
-export type ReceivedMessage = OpenedMessage | OpaqueMessage | UnreadableMessage;
+export type ReceivedMessage = OpenedMessage | OpaqueMessage | UnreadableMessage | DeletedMessage;
+
+/** What stays of a received message that was deleted. */
+export function withoutContent(message: ReceivedMessage): DeletedMessage {
+  const { id, conversationId, senderUserId, senderDeviceId, sentAt, isOwn } = message;
+  return { id, conversationId, senderUserId, senderDeviceId, sentAt, isOwn, kind: "deleted" };
+}
 
 const kinds = new Set<unknown>([
   "text",
@@ -92,6 +103,7 @@ const kinds = new Set<unknown>([
   "unknown",
   "opaque",
   "unreadable",
+  "deleted",
 ]);
 
 /** For the inbox: what this client stored itself. */

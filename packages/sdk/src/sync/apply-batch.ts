@@ -4,7 +4,7 @@ import type { Inbox } from "../messages/inbox.ts";
 import { baseOf, openMessage, parseHeader } from "../messages/open-message.ts";
 import { countOthers, directRecord, forgottenGroup } from "../messages/participants.ts";
 import { isFromThisDevice, readOwn } from "../messages/read-own.ts";
-import type { ReceivedMessage } from "../messages/received-message.ts";
+import { type ReceivedMessage, withoutContent } from "../messages/received-message.ts";
 import { type BatchNews, batchRecord } from "../news.ts";
 import type { Session } from "../session.ts";
 import { Draft } from "../storage/draft.ts";
@@ -62,15 +62,19 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
     const draft = new Draft(session.store);
     const placing = new Placing(draft, { source: "stream", me: session.me });
     for (const one of prepared) await place(session, one, { draft, placing });
+    const isDeleted = (message: ReceivedMessage) => placing.isDeleted(message);
+    const unread = received.map((message) => (isDeleted(message) ? withoutContent(message) : message));
+    const emptied = placing.hasDeleted ? await inbox.deletedWrites(isDeleted) : [];
     const told = await newsOf(session, {
       batch,
       touched: placing.touched,
-      hasReceived: received.length > 0,
+      hasReceived: unread.length > 0 || emptied.length > 0,
       sequences: windows.events(),
     });
     await session.store.commit([
       ...draft.writes,
-      ...(await inbox.writesFor(received)),
+      ...emptied,
+      ...(await inbox.writesFor(unread)),
       ...windows.writes(),
       ...batch.steps.flatMap((step) => (step.type === "resync" ? [gapWrite(step)] : [])),
       ...[...batch.positions].map(([log, seq]) => positionRecord.put([log], seq)),

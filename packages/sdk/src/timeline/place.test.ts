@@ -130,6 +130,31 @@ test("a moderator's deletion is the server's to tell, before the message or afte
   }
 });
 
+test("a message that was deleted before this device saw it has its line; one that it has has no other", async () => {
+  const store = memoryStore();
+  await begin(store);
+  await arrive(store, [[1, said(alice, 1, text("seen"))]]);
+  const draft = new Draft(store);
+  const placing = new Placing(draft, { source: "stream", me });
+  const [seen, unseen] = [said(alice, 1, text("")), said(alice, 2, text(""))];
+  for (const [seq, { id }] of [
+    [2, unseen],
+    [3, seen],
+    [4, unseen],
+  ] as const) {
+    const named = { type: "message.deleted", conversationId: conversation, messageId: id } as const;
+    const at = { conversationId: conversation, seq, at: timeOf(seq) };
+    await placing.told({ ...named, userId: bob, ...(seq === 4 ? {} : { senderUserId: alice }) }, at);
+  }
+  await store.commit(draft.writes);
+  const content = { kind: "deleted", by: "moderator", userId: bob };
+  expect(await show(store)).toMatchObject([
+    { seq: 1, id: seen.id, content },
+    { seq: 2, id: unseen.id, senderUserId: alice, isOwn: false, state: "received", content },
+  ]);
+  expect(await summarize({ store, me }, conversation)).toMatchObject({ unreadCount: 0 });
+});
+
 test("an old message that is shown anew is not accepted, in what is asked for of the past too", async () => {
   const store = memoryStore();
   await begin(store);

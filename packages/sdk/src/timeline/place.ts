@@ -4,7 +4,7 @@ import type { Event } from "@sotto/schema";
 import type { FilePayload } from "../crypto/payload.ts";
 import type { FileMessage, OpenedMessage, ReceivedMessage } from "../messages/received-message.ts";
 import type { Me } from "../identity/account.ts";
-import { outgoingRecord, withoutContent } from "../messages/outgoing-queue.ts";
+import { erasedWrites, outgoingRecord, withoutContent } from "../messages/outgoing-queue.ts";
 import type { Draft } from "../storage/draft.ts";
 import { type Overlay, type Reaction, emptyOverlay, mergeOverlays } from "./overlay.ts";
 import {
@@ -47,17 +47,32 @@ export interface OwnMessage {
   isShown?: boolean | undefined;
 }
 
+/** What has a line of its own. */
+type PlacedMessage = Exclude<ReceivedMessage, { kind: "edit" | "reaction" | "deletion" | "deleted" }>;
+
 /** Changes of timelines in one draft. */
 export class Placing {
   readonly #draft: Draft;
   readonly #source: Source;
   readonly #me: Me;
   readonly touched: Touched[] = [];
+  /** Messages that are deleted: by id, and by sender and the sender's own id. */
+  readonly #deleted = new Set<string>();
+  /** A message is deleted now that was not before. */
+  hasDeleted = false;
 
   constructor(draft: Draft, { source, me }: { source: Source; me: Me }) {
     this.#draft = draft;
     this.#source = source;
     this.#me = me;
+  }
+
+  /** It was deleted in this draft, or changes a message that is deleted. */
+  isDeleted(message: ReceivedMessage): boolean {
+    if (message.kind === "deletion" || message.kind === "reaction") return false;
+    if (this.#deleted.has(message.id)) return true;
+    const { kind, conversationId, senderUserId } = message;
+    return kind === "edit" && this.#deleted.has(nameOf(conversationId, senderUserId, message.target));
   }
 
   /** A message as it was opened. */
@@ -69,6 +84,8 @@ export class Placing {
       case "deletion":
         this.#draft.put(idRecord.put([message.id], { conversationId: place.conversationId, seq: 0 }));
         await this.#change(message);
+        return;
+      case "deleted":
         return;
       default:
         await this.#show(message, place, own);
@@ -112,6 +129,7 @@ export class Placing {
         return;
       }
       case "message.deleted": {
+        await this.#showErased(event, place);
         const deletion = { by: "moderator" as const, userId: event.userId };
         await this.#overlay(conversationId, event.messageId, { ...emptyOverlay, deletion });
         return;
@@ -121,6 +139,31 @@ export class Placing {
         return;
       default:
     }
+  }
+
+  /** In the place of a message that this device has never seen. */
+  async #showErased(event: Extract<Event, { type: "message.deleted" }>, place: Place): Promise<void> {
+    const { conversationId, messageId: id, senderUserId } = event;
+    if (senderUserId === undefined || (await idRecord.get(this.#draft, id))) return;
+    if (await messageRecord.get(this.#draft, conversationId, place.seq)) return;
+    const isOwn = senderUserId === this.#me.userId;
+    if (isOwn) this.#draft.put(...(await erasedWrites(this.#draft, { kind: "group", conversationId }, id)));
+    this.#draft.put(idRecord.put([id], { conversationId, seq: place.seq }));
+    const stored: StoredMessage = {
+      id,
+      senderUserId,
+      senderDeviceId: null,
+      sentAt: place.at,
+      clientMessageId: null,
+      assurance: null,
+      kem: null,
+      content: { kind: "deleted" },
+      overlay: emptyOverlay,
+      isUnread: false,
+      receipts: isOwn ? await this.#receiptsOf(id, null) : null,
+    };
+    await this.#takeOrphans(conversationId, [id]);
+    await this.#put(place, stored, true);
   }
 
   async #groupChanged(event: Extract<Event, { type: "group.changed" }>, place: Place): Promise<void> {
@@ -179,24 +222,26 @@ export class Placing {
     const after = withOverlay(before, overlay);
     this.#draft.put(messageRecord.put([place.conversationId, place.seq], after));
     await indexText(this.#draft, place, { before: shownText(before), after: shownText(after) });
-    if (after.content.kind === "deleted") await this.#forgetSent(after);
+    if (after.content.kind === "deleted") await this.#forget(place.conversationId, after);
+    this.hasDeleted ||= after.content.kind === "deleted" && before.content.kind !== "deleted";
     if (before.isUnread && !after.isUnread) await this.#countUnread(place.conversationId, -1);
     this.touched.push({ ...place, isNew: false });
   }
 
   /** Of a message that was deleted this device keeps that it sent it, and not what it said. */
-  async #forgetSent({ senderUserId, senderDeviceId, clientMessageId }: StoredMessage): Promise<void> {
+  async #forget(
+    conversationId: ConversationId,
+    { id, senderUserId, senderDeviceId, clientMessageId }: StoredMessage,
+  ): Promise<void> {
     const { userId, deviceId } = this.#me;
+    if (id !== null) this.#deleted.add(id);
+    if (clientMessageId !== null) this.#deleted.add(nameOf(conversationId, senderUserId, clientMessageId));
     if (senderUserId !== userId || senderDeviceId !== deviceId || clientMessageId === null) return;
     const outgoing = await outgoingRecord.get(this.#draft, clientMessageId);
     if (outgoing) this.#draft.put(outgoingRecord.put([clientMessageId], withoutContent(outgoing)));
   }
 
-  async #show(
-    message: Exclude<ReceivedMessage, { kind: "edit" | "reaction" | "deletion" }>,
-    place: Place,
-    own: OwnMessage,
-  ): Promise<void> {
+  async #show(message: PlacedMessage, place: Place, own: OwnMessage): Promise<void> {
     const { conversationId, seq } = place;
     const name =
       "clientMessageId" in message ? ([message.senderUserId, message.clientMessageId] as const) : undefined;
@@ -227,7 +272,10 @@ export class Placing {
   async #put(place: Place, message: StoredMessage, isShown = false): Promise<void> {
     const { conversationId, seq } = place;
     this.#draft.put(messageRecord.put([conversationId, seq], message));
-    if (message.content.kind === "deleted") await this.#forgetSent(message);
+    if (message.content.kind === "deleted") {
+      await this.#forget(conversationId, message);
+      this.hasDeleted = true;
+    }
     await indexText(this.#draft, place, { before: undefined, after: shownText(message) });
     if (message.isUnread) await this.#countUnread(conversationId, 1);
     const conversation = await conversationRecord.get(this.#draft, conversationId);
@@ -270,15 +318,16 @@ export class Placing {
   }
 }
 
+const nameOf = (conversationId: string, senderUserId: string, clientMessageId: string): string =>
+  `${conversationId}/${senderUserId}/${clientMessageId}`;
+
 /** The message as it is now; of a deleted one nothing stays but who sent it and when. */
 function withOverlay(message: StoredMessage, overlay: Overlay): StoredMessage {
   if (!overlay.deletion) return { ...message, overlay };
   return { ...message, content: { kind: "deleted" }, overlay, isUnread: false };
 }
 
-function contentOf(
-  message: Exclude<ReceivedMessage, { kind: "edit" | "reaction" | "deletion" }>,
-): StoredContent {
+function contentOf(message: PlacedMessage): StoredContent {
   switch (message.kind) {
     case "text": {
       const { kind, text, sentAtMs, replyTo } = message;

@@ -28,8 +28,8 @@ function toBody(row: ConversationLogRow, wrapKey: string | null): LogEntry["body
   if (row.event) return row.event;
   const { seq: _, event: _event, isGroup, sentAt, wrap, deletedBy, ...message } = row;
   if (deletedBy) {
-    const { conversationId, id: messageId } = message;
-    return { type: "message.deleted", conversationId, messageId, userId: deletedBy };
+    const { conversationId, id: messageId, senderUserId } = message;
+    return { type: "message.deleted", conversationId, messageId, userId: deletedBy, senderUserId };
   }
   const wraps = wrap !== null && wrapKey !== null ? { [wrapKey]: wrap } : null;
   const recipientUserId = isGroup ? null : message.recipientUserId;
