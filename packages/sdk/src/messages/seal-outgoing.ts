@@ -39,6 +39,8 @@ export async function sealOutgoing(
   const devices = await directory.listMany(userIds, { signal });
   // The sending one gets no wrap.
   if (devices.length > maxRecipients + 1) {
+    // Whoever tries again, because one is gone, must not be told of those of before.
+    for (const id of userIds) directory.forget(id);
     throw new SottoError("TOO_MANY_DEVICES", { details: { devices: devices.length, max: maxRecipients } });
   }
   const last = await counterRecord.get(store, conversationId);
