@@ -1,6 +1,6 @@
 import type { Conversation, Message } from "@sotto/sdk";
 import type { Chat } from "./chat.ts";
-import { readBackup, saveFile, sendFile, writeWhole } from "./files.ts";
+import { exportHistory, readBackup, saveFile, sendFile, writeWhole } from "./files.ts";
 
 interface Command {
   usage: string;
@@ -156,6 +156,13 @@ const commands: Record<string, Command> = {
       const key = await chat.client.backup.generateRecoveryKey();
       await writeWhole(await chat.client.backup.export(key), path);
       chat.terminal.print(`Written to ${path}. Only this key opens it; it is not shown again:\n${key}`);
+    },
+  },
+  export: {
+    usage: "/export PATH",
+    says: "writes all that was said to a file that anyone can read (JSON Lines)",
+    run(chat, rest) {
+      chat.run(() => exportHistory(chat, requireText(rest, "/export PATH")));
     },
   },
   restore: {

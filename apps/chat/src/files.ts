@@ -3,7 +3,7 @@ import { rename, rm, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { FileProgress } from "@sotto/sdk";
+import type { ExportProgress, FileProgress } from "@sotto/sdk";
 import type { Chat } from "./chat.ts";
 
 /** Says how far a transfer is at each tenth of it. */
@@ -24,17 +24,29 @@ export async function sendFile(chat: Chat, path: string): Promise<void> {
   await chat.conversation.sendFile(createReadStream(path), { name, onProgress });
 }
 
+/** An existing file is left alone. */
+export async function exportHistory(chat: Chat, path: string): Promise<void> {
+  await requireFree(path);
+  const { nameOf } = chat.people;
+  const done = { messages: 0 };
+  const onProgress = ({ messages }: ExportProgress) => Object.assign(done, { messages });
+  await writeWhole(await chat.client.conversations.export({ nameOf, onProgress }), path);
+  chat.terminal.print(`Written to ${path}, not encrypted: ${done.messages} messages`);
+}
+
+async function requireFree(path: string): Promise<void> {
+  const isThere = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) throw new Error(`${path} is there already`);
+}
+
 /** Under its name only once all of it is there and right. An existing file is left alone. */
 export async function saveFile(chat: Chat, label: string | undefined, path: string): Promise<void> {
   const { content } = await chat.message(label);
   if (content.kind !== "file") throw new Error("That message is no file");
-  if (
-    await stat(path).then(
-      () => true,
-      () => false,
-    )
-  )
-    throw new Error(`${path} is there already`);
+  await requireFree(path);
   const onProgress = progressOf(chat, basename(path), content.size);
   await writeWhole(chat.client.files.download(content, { onProgress }), path);
   chat.terminal.print(`Saved as ${path}`);

@@ -8,6 +8,7 @@ import {
   defaultPageSize,
 } from "./conversation.ts";
 import { invalidInput } from "./errors.ts";
+import { loadExport } from "./parts/load-part.ts";
 import type { Inbox } from "./messages/inbox.ts";
 import type { Outbox } from "./messages/outbox.ts";
 import type { Session } from "./session.ts";
@@ -48,6 +49,33 @@ export interface Conversations {
    * ```
    */
   search(query: string, options?: SearchOptions): Promise<Message[]>;
+  /**
+   * The history as this device has it, for the user to keep: a stream of JSON Lines, made as it is read, **not
+   * encrypted**. Its lines: `export`, `conversation` and its `message`s, `end` with their numbers; docs/SDK.md has their
+   * fields. Files are named, not contained. Nobody is asked. The stream fails with `ABORTED` when `signal` aborts; a
+   * file without `end` is not whole.
+   *
+   * @example
+   * ```ts
+   * const history = await client.conversations.export({ onProgress: ({ messages }) => console.log(messages) });
+   * const file = await new Response(history).blob();
+   * ```
+   */
+  export(options?: ExportOptions): Promise<ReadableStream<Uint8Array>>;
+}
+
+export interface ExportOptions {
+  signal?: AbortSignal | undefined;
+  /** After each page of at most 64 messages, and after each conversation. */
+  onProgress?: ((progress: ExportProgress) => void) | undefined;
+  /** What the application calls a user: `senderName`, and the name of a direct conversation. */
+  nameOf?: ((userId: string) => string | undefined) | undefined;
+}
+
+export interface ExportProgress {
+  conversations: number;
+  totalConversations: number;
+  messages: number;
 }
 
 export interface SearchOptions {
@@ -80,6 +108,11 @@ export function createConversations(options: ConversationOptions): Conversations
         ),
       );
       return summaries.toSorted((a, b) => ((a.lastMessageAt ?? "") < (b.lastMessageAt ?? "") ? 1 : -1));
+    },
+    async export(exporting = {}) {
+      const { session } = await getSession();
+      const { exportHistory } = await loadExport();
+      return exportHistory(session, exporting);
     },
     async search(query, { before, limit = defaultPageSize } = {}) {
       const { session } = await getSession();

@@ -28,7 +28,7 @@ export type {
   PageOptions,
   TextOptions,
 } from "./conversation.ts";
-export type { Conversations, SearchOptions } from "./conversations.ts";
+export type { Conversations, ExportOptions, ExportProgress, SearchOptions } from "./conversations.ts";
 export type { FilePayload, MessageRef, TextPayload, UnknownPayload } from "./crypto/payload.ts";
 export type { EnvelopeErrorCode } from "./crypto/errors.ts";
 export type { KemName } from "./crypto/kems.ts";

@@ -64,6 +64,20 @@ test("two terminals talk: texts, states, replies, edits, reactions, files, group
   await b.until("Saved as saved.txt");
   expect(readFileSync(join(folder, "saved.txt")).equals(bytes)).toBe(true);
 
+  a.type("/export history.jsonl");
+  await a.until(/Written to history\.jsonl, not encrypted: 3 messages/);
+  const history = readFileSync(join(folder, "history.jsonl"), "utf8").trimEnd().split("\n");
+  expect(history.map((line) => JSON.parse(line) as object)).toMatchObject([
+    { type: "export", format: "sotto-export/v1" },
+    { type: "conversation", name: bob },
+    { senderName: "you", content: { text: "shall we meet?" } },
+    { senderName: bob, content: { text: "at seven" }, reactions: [{ emoji: "👍" }] },
+    { content: { kind: "file", name: "map.txt", size: 300_000 } },
+    { type: "end", messages: 3 },
+  ]);
+  a.type("/export history.jsonl");
+  await a.until("history.jsonl is there already");
+
   a.type("/safety");
   const [digits = ""] = await a.until(/(\d{5} ){11}\d{5}/);
   b.type("/safety ok");

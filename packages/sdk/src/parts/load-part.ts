@@ -1,6 +1,7 @@
 /**
- * The large parts that few calls need. A bundler that splits puts each into a chunk of its own, which a page fetches at
- * the first such call (docs/adr/0016-parts-of-the-sdk-on-demand.md). Nothing else imports these libraries.
+ * The parts that few calls need. A bundler that splits puts each into a chunk of its own, which a page fetches at
+ * the first such call (docs/adr/0016-parts-of-the-sdk-on-demand.md). Nothing else imports these libraries, or
+ * the export.
  */
 import { SottoError } from "../errors.ts";
 
@@ -12,6 +13,9 @@ export const loadAge = () => loadPart(() => import("./age.ts"));
 
 /** Passphrases. Throws as {@link loadAge} does. */
 export const loadArgon2id = () => loadPart(() => import("./argon2id.ts"));
+
+/** The history as a file for its user. Throws as {@link loadAge} does. */
+export const loadExport = () => loadPart(() => import("../timeline/export-history.ts"));
 
 async function loadPart<T>(load: () => Promise<T>): Promise<T> {
   try {

@@ -69,7 +69,7 @@ export async function readPage(
   return [...placed, ...waiting];
 }
 
-function toLines(unplaced: readonly Unplaced[], me: Session["me"]): Message[] {
+export function toLines(unplaced: readonly Unplaced[], me: Session["me"]): Message[] {
   return unplaced.flatMap((one) => {
     const line = toUnplacedMessage(one, me);
     return line ? [line] : [];
