@@ -1,6 +1,7 @@
 import type { ConversationId, UserId } from "@sotto/schema";
 import { sql } from "kysely";
 import type { Db, Tx } from "../../db/db.ts";
+import { prepare } from "../../db/statements.ts";
 
 const maxListed = 100;
 
@@ -9,24 +10,26 @@ function inOrder(first: UserId, second: UserId): { user_a: UserId; user_b: UserI
   return first < second ? { user_a: first, user_b: second } : { user_a: second, user_b: first };
 }
 
-export function findDirect(db: Db | Tx, first: UserId, second: UserId) {
-  const pair = inOrder(first, second);
-  return db
-    .selectFrom("conversations")
-    .select([
-      "id",
-      "user_a",
-      "user_b",
-      "last_message_at",
-      "roster_version",
-      "roster_seq",
-      "blocked_by_a",
-      "blocked_by_b",
-    ])
-    .where("user_a", "=", pair.user_a)
-    .where("user_b", "=", pair.user_b)
-    .where("is_group", "=", false)
-    .executeTakeFirst();
+interface DirectRow {
+  id: ConversationId;
+  user_a: UserId;
+  user_b: UserId;
+  last_message_at: Date | null;
+  roster_version: number;
+  roster_seq: number;
+  blocked_by_a: boolean;
+  blocked_by_b: boolean;
+}
+
+const selectDirect = prepare<DirectRow>(
+  "select_direct",
+  `select id, user_a, user_b, last_message_at, roster_version, roster_seq, blocked_by_a, blocked_by_b
+  from conversations where user_a = $1 and user_b = $2 and not is_group`,
+);
+
+export async function findDirect(db: Db | Tx, first: UserId, second: UserId): Promise<DirectRow | undefined> {
+  const { user_a, user_b } = inOrder(first, second);
+  return (await selectDirect(db, [user_a, user_b]))[0];
 }
 
 const isBlocked = (by: UserId, other: UserId) =>
@@ -101,17 +104,27 @@ export function lockMembership(tx: Tx, conversationId: ConversationId, userId: U
     .executeTakeFirst();
 }
 
+interface GroupRow {
+  id: ConversationId;
+  roster_version: number;
+  roster_seq: number;
+  archived_at: Date | null;
+}
+
+const selectGroupOf = prepare<GroupRow>(
+  "select_group_of",
+  `select c.id, c.roster_version, c.roster_seq, c.archived_at
+  from conversation_members m join conversations c on c.id = m.conversation_id
+  where m.conversation_id = $1 and m.user_id = $2 and m.to_seq is null and c.is_group`,
+);
+
 /** A group as one of its present members finds it. */
-export function findGroupOf(db: Db | Tx, conversationId: ConversationId, userId: UserId) {
-  return db
-    .selectFrom("conversation_members as m")
-    .innerJoin("conversations as c", "c.id", "m.conversation_id")
-    .select(["c.id", "c.roster_version", "c.roster_seq", "c.archived_at"])
-    .where("m.conversation_id", "=", conversationId)
-    .where("m.user_id", "=", userId)
-    .where("m.to_seq", "is", null)
-    .where("c.is_group", "=", true)
-    .executeTakeFirst();
+export async function findGroupOf(
+  db: Db | Tx,
+  conversationId: ConversationId,
+  userId: UserId,
+): Promise<GroupRow | undefined> {
+  return (await selectGroupOf(db, [conversationId, userId]))[0];
 }
 
 /** The members as the entry `rosterSeq` left them; the same whenever it is asked. */

@@ -1,6 +1,7 @@
 import type { DeviceId, UserId } from "@sotto/schema";
 import { sql } from "kysely";
 import type { Db, Tx } from "../../db/db.ts";
+import { prepare } from "../../db/statements.ts";
 
 const columns = ["version", "list", "hash"] as const;
 
@@ -23,13 +24,13 @@ export function findList(db: Db | Tx, userId: UserId, version: number) {
     .executeTakeFirst();
 }
 
+const selectNewestVersions = prepare<{ user_id: UserId; newest: number }>(
+  "select_newest_versions",
+  `select user_id, max(version) as newest from device_lists where user_id = any($1::uuid[]) group by user_id`,
+);
+
 export async function listNewestVersions(db: Db | Tx, userIds: UserId[]): Promise<Map<UserId, number>> {
-  const rows = await db
-    .selectFrom("device_lists")
-    .select(["user_id", (select) => select.fn.max("version").as("newest")])
-    .where("user_id", "=", (by) => by.fn.any(by.val(userIds)))
-    .groupBy("user_id")
-    .execute();
+  const rows = await selectNewestVersions(db, [userIds]);
   return new Map(rows.map((row) => [row.user_id, row.newest]));
 }
 

@@ -1,6 +1,7 @@
 import type { ConversationId, DeviceId, UserId } from "@sotto/schema";
 import { sql } from "kysely";
 import type { Db, Tx } from "../../db/db.ts";
+import { prepare } from "../../db/statements.ts";
 
 const columns = ["device_id", "public_key", "device_name", "created_at"] as const;
 
@@ -32,12 +33,13 @@ export async function countDevices(db: Db | Tx, userId: UserId): Promise<number>
   return count;
 }
 
+const selectDevicesOf = prepare<{ user_id: UserId; device_id: DeviceId; public_key: string }>(
+  "select_devices_of",
+  `select user_id, device_id, public_key from devices where user_id = any($1::uuid[])`,
+);
+
 export function listDevicesOfUsers(db: Db | Tx, userIds: UserId[]) {
-  return db
-    .selectFrom("devices")
-    .select(["user_id", "device_id", "public_key"])
-    .where("user_id", "in", userIds)
-    .execute();
+  return selectDevicesOf(db, [userIds]);
 }
 
 /** As `listDevices`, for several users. */

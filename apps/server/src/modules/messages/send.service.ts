@@ -83,6 +83,9 @@ export async function sendGroup(call: Call, input: Outgoing & { conversationId: 
 /** Counted before the transaction, which calls no network, and for members alone, so that strangers use nothing up. */
 async function requireGroupLimit(call: Call, conversationId: ConversationId): Promise<void> {
   const { app, caller } = call;
-  if (!(await findGroupOf(app.db, conversationId, caller.userId))) return;
+  const isMember =
+    app.rosters.hasMember(conversationId, caller.userId) ||
+    (await findGroupOf(app.db, conversationId, caller.userId));
+  if (!isMember) return;
   await requireWithinLimit(app.limits, "group_message", conversationId);
 }

@@ -2,6 +2,7 @@ import type { DeviceId, Signal, UserId } from "@sotto/schema";
 import type { SessionEnd, SessionId } from "../accounts/accounts.tables.ts";
 import type { LogEntry } from "../logs/entries.ts";
 import type { Feed } from "./feed.ts";
+import type { Resolved } from "./rosters.ts";
 
 export const closeCodes = {
   shutdown: 1001,
@@ -103,12 +104,14 @@ export class Hub {
     if (connection) connection.feeds = connection.feeds.filter((other) => other !== feed);
   }
 
-  publish(entry: LogEntry, audience: readonly UserId[]): void {
-    for (const userId of audience) {
-      for (const connection of this.#users.get(userId) ?? []) {
-        for (const feed of connection.feeds) feed.hear(entry);
-      }
-    }
+  publish(entry: LogEntry, audience: Resolved): void {
+    const tell = (connections: Iterable<Registered>): void => {
+      for (const { feeds } of connections) for (const feed of feeds) feed.hear(entry);
+    };
+    // Of a large group perhaps nobody is here.
+    if (audience instanceof Set && this.#users.size < audience.size) {
+      for (const [userId, connections] of this.#users) if (audience.has(userId)) tell(connections);
+    } else for (const userId of audience) tell(this.#users.get(userId) ?? []);
   }
 
   /** Tells the users' sockets of something that is kept nowhere. */

@@ -1,14 +1,18 @@
 import type { ConversationId, UserId } from "@sotto/schema";
 import type { Audience, GroupAudience } from "../logs/entries.ts";
 
+type Members = ReadonlySet<UserId>;
 type Read = (conversationId: ConversationId, rosterSeq: number) => Promise<UserId[]>;
+
+/** Whom an entry is for. */
+export type Resolved = readonly UserId[] | Members;
 
 /** Most members of all cached groups together. */
 const maxCachedMembers = 1_000_000;
 
 interface Roster {
   rosterSeq: number;
-  members: UserId[] | Promise<UserId[]>;
+  members: Members | Promise<Members>;
 }
 
 /**
@@ -25,28 +29,35 @@ export class Rosters {
   }
 
   /** At once where the members are known, so that entries keep their order. */
-  resolve(audience: Audience): readonly UserId[] | Promise<readonly UserId[]> {
+  resolve(audience: Audience): Resolved | Promise<Resolved> {
     if (!("rosterSeq" in audience)) return audience;
     const { left = [] } = audience;
     const members = this.#membersOf(audience.conversationId, audience.rosterSeq);
-    if (!Array.isArray(members)) return members.then((all) => [...all, ...left]);
-    return left.length === 0 ? members : [...members, ...left];
+    const withLeft = (all: Members): Members => (left.length === 0 ? all : new Set([...all, ...left]));
+    return members instanceof Promise ? members.then(withLeft) : withLeft(members);
   }
 
   /** How many members the audience has, where that is known without reading. */
   countKnown({ conversationId, rosterSeq }: GroupAudience): number | undefined {
     const known = this.#rosters.get(conversationId);
-    return known?.rosterSeq === rosterSeq && Array.isArray(known.members) ? known.members.length : undefined;
+    if (known?.rosterSeq !== rosterSeq || known.members instanceof Promise) return undefined;
+    return known.members.size;
   }
 
-  #membersOf(conversationId: ConversationId, rosterSeq: number): UserId[] | Promise<UserId[]> {
+  /** Whether the user is in the group as its members were last read here; they may have changed since. */
+  hasMember(conversationId: ConversationId, userId: UserId): boolean {
+    const known = this.#rosters.get(conversationId);
+    return known !== undefined && !(known.members instanceof Promise) && known.members.has(userId);
+  }
+
+  #membersOf(conversationId: ConversationId, rosterSeq: number): Members | Promise<Members> {
     const known = this.#rosters.get(conversationId);
     if (known?.rosterSeq === rosterSeq) {
       this.#rosters.delete(conversationId);
       this.#rosters.set(conversationId, known);
       return known.members;
     }
-    const read = this.#read(conversationId, rosterSeq);
+    const read = this.#read(conversationId, rosterSeq).then((members) => new Set(members));
     // An entry that comes late must not put the present members out.
     if (known && known.rosterSeq > rosterSeq) return read;
     this.#forget(conversationId);
@@ -59,10 +70,10 @@ export class Rosters {
     return read;
   }
 
-  #keep(conversationId: ConversationId, roster: Roster, members: UserId[]): void {
+  #keep(conversationId: ConversationId, roster: Roster, members: Members): void {
     if (this.#rosters.get(conversationId) !== roster) return;
     roster.members = members;
-    this.#size += members.length;
+    this.#size += members.size;
     for (const oldest of this.#rosters.keys()) {
       if (this.#size <= maxCachedMembers || oldest === conversationId) return;
       this.#forget(oldest);
@@ -71,7 +82,7 @@ export class Rosters {
 
   #forget(conversationId: ConversationId): void {
     const known = this.#rosters.get(conversationId);
-    if (known && Array.isArray(known.members)) this.#size -= known.members.length;
+    if (known && !(known.members instanceof Promise)) this.#size -= known.members.size;
     this.#rosters.delete(conversationId);
   }
 }
