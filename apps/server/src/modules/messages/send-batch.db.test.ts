@@ -15,6 +15,7 @@ test.each(["never analysed", "analysed while empty"])(
     const { rows } = await sql
       .raw<{ "QUERY PLAN": string }>(`explain (costs off) execute batch (${noSends}, now())`)
       .execute(lane.db);
+    expect((await sql`show jit`.execute(lane.db)).rows).toEqual([{ jit: "off" }]);
     const plan = rows.map((row) => row["QUERY PLAN"].trim());
     expect(plan.filter((line) => /Seq Scan|Bitmap|Hash|Merge/.test(line))).toEqual([]);
     const indexes = plan.flatMap((line) => /(?:Index|Index Only) Scan using (\w+)/.exec(line)?.[1] ?? []);

@@ -118,6 +118,8 @@ const insertBatch = prepare<BatchedRow>("insert_batch", batchText);
 /**
  * How the connection is set on which `insertSends` runs. A row that somebody holds for longer than
  * `lock_timeout` must not keep the other conversations waiting: their sends then go one by one.
+ * Before PostgreSQL 18 what is switched off and still needed, as a sort is, makes a plan look dear
+ * enough to be compiled: 93 functions at each batch, which took seconds.
  */
 export const laneSettings = {
   lock_timeout: "'200ms'",
@@ -127,6 +129,7 @@ export const laneSettings = {
   enable_sort: "off",
   enable_incremental_sort: "off",
   plan_cache_mode: "force_generic_plan",
+  jit: "off",
 };
 
 /**
