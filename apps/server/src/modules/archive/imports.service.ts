@@ -41,7 +41,9 @@ export async function importMessages(
     const total = await lockTotal(tx, userId);
     const named = input.messages.flatMap(({ senderUserId }) => senderUserId ?? []);
     const members = await listMembersAmong(tx, owner.conversationId, [...new Set(named)]);
-    const known = { times, members: new Set(members), counts: new Map<string, number>() };
+    // Those of the same time stay in the order of the import; ids of one millisecond are in none.
+    const ids = input.messages.map(() => call.app.newId<MessageId>()).toSorted();
+    const known = { ids, times, members: new Set(members), counts: new Map<string, number>() };
     const created: MessageId[] = [];
     // Made batch by batch, each after the insert of the one before: hashing 32 MiB at once would hold up the event loop.
     for (let start = 0; start < input.messages.length; start += batchSize) {
@@ -73,17 +75,23 @@ function requireSound(items: ImportItem[], now: Date): Date[] {
   return times;
 }
 
-/** Gives each item from `start` on its new id, in order, and the key by which it is known again. */
+/** Gives each item from `start` on its new id and the key by which it is known again. */
 function toImports(
   call: Call,
   items: ImportItem[],
-  known: { start: number; times: Date[]; members: Set<UserId>; counts: Map<string, number> },
+  known: {
+    start: number;
+    ids: MessageId[];
+    times: Date[];
+    members: Set<UserId>;
+    counts: Map<string, number>;
+  },
 ): NewImport[] {
   return items.map((item, i) => {
     const { id: givenId = null, ciphertext, wrap = null, senderUserId } = item;
     const isMember = senderUserId && known.members.has(senderUserId);
     return {
-      id: call.app.newId<MessageId>(),
+      id: known.ids[known.start + i] ?? call.app.newId(),
       itemKey: givenId === null ? hashContent(item, known.counts) : hashKey(["id", givenId]),
       givenId,
       senderUserId: isMember ? senderUserId : call.caller.userId,
