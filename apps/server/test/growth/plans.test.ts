@@ -101,6 +101,9 @@ test("a page of a long conversation, wherever it is and whatever is looked for",
       { senderDeviceId: "rare", before },
       { hasAttachments: true, before },
       { hasAttachments: true, senderDeviceId: "even" },
+      { hasAttachments: false },
+      { hasAttachments: false, before },
+      { hasAttachments: false, senderDeviceId: "rare" },
     ]) {
       const { status } = await call("messages.search", token, { conversationId, limit: 200, ...search });
       expect(status, JSON.stringify(search)).toBe(200);

@@ -84,49 +84,81 @@ export interface MessageMatch {
   limit: number;
 }
 
-/**
- * Something is attached to `x`, or to the message that `a` names, that the reader `v` may see. Asked for each
- * by an aggregate: an `exists` becomes a join, for which all attachments of a conversation are read and sorted.
- */
-const isAttachmentVisible = sql`(
-  select bool_or(a.seq > w.from_seq and (w.to_seq is null or a.seq <= w.to_seq)) from conversation_members w
-  where w.conversation_id = a.conversation_id and w.user_id = v.user_id)`;
-const hasAttachment = sql`exists (
-  select from attachments a where a.conversation_id = x.conversation_id and a.message_seq = x.seq
-    and ${isAttachmentVisible})`;
+/** What `a` is attached by is an entry that the reader may see. Uncorrelated, so that it is asked once a statement. */
+const isAttachmentVisible = (reader: ReaderKey, { conversationId }: MessageMatch) => sql`a.seq <@ (
+  select range_agg(int8range(w.from_seq, w.to_seq, '(]')) from conversation_members w
+  where w.conversation_id = ${conversationId} and w.user_id = ${reader.userId})`;
+/** A count, since an `exists` becomes a join, for which all attachments of a conversation are read and sorted. */
+const countAttachments = (reader: ReaderKey, match: MessageMatch) => sql`(
+  select count(*) from attachments a where a.conversation_id = x.conversation_id and a.message_seq = x.seq
+    and ${isAttachmentVisible(reader, match)})`;
 
 const inRange = ({ fromSeq, beforeSeq }: MessageMatch, seq: RawBuilder<unknown>) => sql`
   ${seq} >= greatest(v.from_seq + 1, ${fromSeq}::bigint) and ${seq} < ${beforeSeq}::bigint
   and ${seq} <= coalesce(v.to_seq, ${beforeSeq}::bigint)`;
 
 /** What matches within the membership `v`, in the order in which an index gives it. */
-function matching(match: MessageMatch) {
+function matching(reader: ReaderKey, match: MessageMatch) {
   const { senderDeviceId, hasAttachments } = match;
-  if (senderDeviceId && hasAttachments) {
-    return sql`from messages x where ${ofDevice(match)} and ${hasAttachment} ${deviceOrder}`;
+  if (senderDeviceId) {
+    const attached = countAttachments(reader, match);
+    const isAsked =
+      typeof hasAttachments !== "boolean"
+        ? sql``
+        : hasAttachments
+          ? sql`and ${attached} > 0`
+          : sql`and ${attached} = 0`;
+    return sql`from messages x where ${ofDevice(match)} ${isAsked} ${deviceOrder}`;
   }
-  if (hasAttachments) {
-    // The limits let it follow the index from its end instead of sorting all, and look up each message instead
-    // of walking the conversation beside it.
+  if (typeof hasAttachments !== "boolean") {
     return sql`
-      from (
-        select distinct a.message_seq from attachments a
-        where a.conversation_id = v.conversation_id and ${inRange(match, sql`a.message_seq`)}
-          and ${isAttachmentVisible}
-        order by a.message_seq desc limit ${match.limit}
-      ) t
-      cross join lateral (
-        select y.* from messages y where y.conversation_id = v.conversation_id and y.seq = t.message_seq limit 1
-      ) x
-      order by t.message_seq desc`;
+      from messages x where x.conversation_id = v.conversation_id and ${inRange(match, sql`x.seq`)}
+      order by x.seq desc`;
   }
-  const isBare = hasAttachments === false ? sql`and not ${hasAttachment}` : sql``;
-  if (senderDeviceId) return sql`from messages x where ${ofDevice(match)} ${isBare} ${deviceOrder}`;
+  const numbers = hasAttachments ? attachedNumbers(reader, match) : bareNumbers(reader, match);
+  // Looked up one by one: the limit keeps it from walking the conversation beside them.
   return sql`
-    from messages x
-    where x.conversation_id = v.conversation_id and ${inRange(match, sql`x.seq`)} ${isBare}
-    order by x.seq desc`;
+    from (${numbers}) t
+    cross join lateral (
+      select y.* from messages y where y.conversation_id = v.conversation_id and y.seq = t.seq limit 1
+    ) x
+    order by t.seq desc`;
 }
+
+/** The limit lets it follow the index from its end instead of sorting all. */
+const attachedNumbers = (reader: ReaderKey, match: MessageMatch) => sql`
+  select distinct a.message_seq as seq from attachments a
+  where a.conversation_id = v.conversation_id and ${inRange(match, sql`a.message_seq`)}
+    and ${isAttachmentVisible(reader, match)}
+  order by a.message_seq desc limit ${match.limit}`;
+
+/** So many numbers are looked through at once for messages that have no attachments. */
+const chunkSize = 1_000;
+
+/**
+ * Chunk by chunk from the end: the numbers of messages less those of attachments. A conversation may hold
+ * nothing but attachments for long, and to ask for each message costs some blocks a message.
+ */
+const bareNumbers = (reader: ReaderKey, match: MessageMatch) => sql`
+  with recursive chunks (low, found, seqs) as (
+    select least(c.last_seq + 1, ${match.beforeSeq}::bigint, v.to_seq + 1), 0, array[]::bigint[]
+    union all
+    select k.low - ${chunkSize}::int, k.found + cardinality(b.seqs), b.seqs
+    from chunks k
+    cross join lateral (
+      select array(
+        select y.seq from messages y
+        where y.conversation_id = v.conversation_id and y.seq >= k.low - ${chunkSize}::int and y.seq < k.low
+          and y.seq >= greatest(v.from_seq + 1, ${match.fromSeq}::bigint)
+        except
+        select a.message_seq from attachments a
+        where a.conversation_id = v.conversation_id and a.message_seq >= k.low - ${chunkSize}::int
+          and a.message_seq < k.low and ${isAttachmentVisible(reader, match)}
+      ) as seqs
+    ) b
+    where k.found < ${match.limit} and k.low > greatest(v.from_seq + 1, ${match.fromSeq}::bigint)
+  )
+  select unnest(seqs) as seq from chunks order by seq desc limit ${match.limit}`;
 
 /**
  * For `messages_by_device`, whose key is the same for 256 numbers: only those are sorted. The range
@@ -152,7 +184,7 @@ export async function listNewestMessages(
     from conversation_members v
     join conversations c on c.id = v.conversation_id
     cross join lateral (
-      select x.* ${matching(match)}
+      select x.* ${matching(reader, match)}
       limit ${limit}
     ) m
     where v.user_id = ${reader.userId} and v.conversation_id = ${conversationId}
