@@ -4,7 +4,7 @@ import type { Executed, PlanNode } from "./plan-tap.ts";
 const maxBlocks = 200;
 /** Rows that a statement may look at without an index. */
 const maxScanned = 200;
-/** Rows that a statement may sort: a group has 1,000 members, with two devices each. */
+/** Rows that a statement may sort at once: a group has 1,000 members, with two devices each. */
 const maxSorted = 2_000;
 
 /**
@@ -80,7 +80,7 @@ export function judge(during: string, { text, plan }: Executed): Judged {
     text: text.replaceAll(/\s+/g, " ").trim(),
     blocks: plan["Shared Hit Blocks"] + plan["Shared Read Blocks"],
     scanned: scans[0] ?? { rows: 0, table: "" },
-    sorted: Math.max(0, ...sorts.flatMap((node) => (node.Plans ?? []).map(rowsOf))),
+    sorted: Math.max(0, ...sorts.flatMap((node) => (node.Plans ?? []).map((child) => child["Actual Rows"]))),
   };
 }
 

@@ -137,7 +137,8 @@ const chunkSize = 1_000;
 
 /**
  * Chunk by chunk from the end: the numbers of messages less those of attachments. A conversation may hold
- * nothing but attachments for long, and to ask for each message costs some blocks a message.
+ * nothing but attachments for long, and to ask for each message costs some blocks a message. `offset 0` keeps
+ * the numbers from being looked for twice, once to count them.
  */
 const bareNumbers = (reader: ReaderKey, match: MessageMatch) => sql`
   with recursive chunks (low, found, seqs) as (
@@ -154,7 +155,7 @@ const bareNumbers = (reader: ReaderKey, match: MessageMatch) => sql`
         select a.message_seq from attachments a
         where a.conversation_id = v.conversation_id and a.message_seq >= k.low - ${chunkSize}::int
           and a.message_seq < k.low and ${isAttachmentVisible(reader, match)}
-      ) as seqs
+      ) as seqs offset 0
     ) b
     where k.found < ${match.limit} and k.low > greatest(v.from_seq + 1, ${match.fromSeq}::bigint)
   )
