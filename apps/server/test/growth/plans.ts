@@ -41,7 +41,7 @@ const allowances: { of: string; maxBlocks: number; why: string }[] = [
   { of: "with logs as materialized", maxBlocks: 2_000, why: "a step through 100 account logs" },
   { of: 'as "startSeq"', maxBlocks: 800, why: "a position in each conversation of a user" },
   { of: "select distinct a.message_seq", maxBlocks: 3_000, why: "12 blocks for each of 200 that are listed" },
-  { of: "and ( select count(*) from attachments a", maxBlocks: 2_500, why: "the same for one device" },
+  { of: "and exists (select from attachments a", maxBlocks: 2_500, why: "the same for one device" },
   {
     of: "with recursive chunks",
     maxBlocks: 8_000,

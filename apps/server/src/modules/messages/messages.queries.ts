@@ -88,10 +88,9 @@ export interface MessageMatch {
 const isAttachmentVisible = (reader: ReaderKey, { conversationId }: MessageMatch) => sql`a.seq <@ (
   select range_agg(int8range(w.from_seq, w.to_seq, '(]')) from conversation_members w
   where w.conversation_id = ${conversationId} and w.user_id = ${reader.userId})`;
-/** A count, since an `exists` becomes a join, for which all attachments of a conversation are read and sorted. */
-const countAttachments = (reader: ReaderKey, match: MessageMatch) => sql`(
-  select count(*) from attachments a where a.conversation_id = x.conversation_id and a.message_seq = x.seq
-    and ${isAttachmentVisible(reader, match)})`;
+const attachmentsOf = (reader: ReaderKey, match: MessageMatch) => sql`
+  from attachments a where a.conversation_id = x.conversation_id and a.message_seq = x.seq
+    and ${isAttachmentVisible(reader, match)}`;
 
 const inRange = ({ fromSeq, beforeSeq }: MessageMatch, seq: RawBuilder<unknown>) => sql`
   ${seq} >= greatest(v.from_seq + 1, ${fromSeq}::bigint) and ${seq} < ${beforeSeq}::bigint
@@ -101,13 +100,14 @@ const inRange = ({ fromSeq, beforeSeq }: MessageMatch, seq: RawBuilder<unknown>)
 function matching(reader: ReaderKey, match: MessageMatch) {
   const { senderDeviceId, hasAttachments } = match;
   if (senderDeviceId) {
-    const attached = countAttachments(reader, match);
+    const attachments = attachmentsOf(reader, match);
+    // `exists` may begin with the attachments, where they are few; a count is asked for each message.
     const isAsked =
       typeof hasAttachments !== "boolean"
         ? sql``
         : hasAttachments
-          ? sql`and ${attached} > 0`
-          : sql`and ${attached} = 0`;
+          ? sql`and exists (select ${attachments})`
+          : sql`and (select count(*) ${attachments}) = 0`;
     return sql`from messages x where ${ofDevice(match)} ${isAsked} ${deviceOrder}`;
   }
   if (typeof hasAttachments !== "boolean") {
