@@ -21,7 +21,7 @@ export interface Sending {
   lane: Lane;
   /** After a crash its application sends it once more; otherwise it trusts the queue. */
   isRetried: boolean;
-  /** It had failed when its process died: sent once more, it goes to the end of the queue. */
+  /** It had failed without anybody learning of it: sent once more, it goes to the end of the queue. */
   isRequeued: boolean;
   outcome: "open" | "never_queued" | SentMessage | SottoError;
   running: Promise<void>;
@@ -170,6 +170,8 @@ export class ModelDevice {
     const { clientMessageId } = sending;
     const senderUserId = this.user.id;
     const line = await laneOf(run.client, sending.lane).find({ senderUserId, clientMessageId });
+    // It failed when the process that was asked for it was dead.
+    if (line?.state === "failed") sending.isRequeued = true;
     if (line) this.#transmit(run, sending);
     else sending.outcome = "never_queued";
   }
@@ -285,8 +287,8 @@ export class ModelDevice {
     const state = await client.identity.check().catch(() => "unknown" as const);
     if (state === "linked") this.readyAt = Date.now();
     if (state !== "pending") return;
-    const code = await client.devices.link();
-    await this.user.approve(this, code);
+    const code = await client.devices.link().catch(unlessCut);
+    if (code !== undefined) await this.user.approve(this, code);
   }
 
   async #read(run: Run): Promise<void> {
@@ -340,6 +342,10 @@ export class ModelDevice {
     });
     return result;
   }
+}
+
+function unlessCut(error: unknown): undefined {
+  if (!(error instanceof SottoError) || error.code !== "NETWORK") throw error;
 }
 
 const failedRecord = z.looseObject({ state: z.literal("failed") });
