@@ -27,7 +27,7 @@ function toNotice(event: Exclude<FeedEvent, { type: "entry" }>): unknown {
   return toSnakeKeys(conversationId === null ? typing : event);
 }
 
-/** Of an entry: what is the same for all who read it, made once (ADR 0018). */
+/** Of an entry: what is the same for all who read it, made once (ADR 0019). */
 const sharedTexts = new WeakMap<LogEntry, Buffer>();
 
 function sharedTextOf(entry: LogEntry): Buffer {

@@ -8,7 +8,7 @@ let heldBytes = 0;
 
 /**
  * Writes a whole frame to the connection under a WebSocket that is open. What a connection is given in
- * one turn of the event loop goes out in one system call (ADR 0018). `ws` writes to the same stream, so
+ * one turn of the event loop goes out in one system call (ADR 0019). `ws` writes to the same stream, so
  * its `bufferedAmount`, its own frames and its closing stay in order; without `permessage-deflate` it
  * never holds a frame back.
  */
