@@ -77,8 +77,7 @@ test("the leader's tab dies mid-batch and mid-send: another goes on", { timeout:
   expect(await leaderOf(others)).toBeDefined();
 });
 
-// Fails since it is run with all of main, and the cause is not known: the other tab does not take over, or is not told.
-test.skip(
+test(
   "a leader that stands still is replaced, and follows when it goes on",
   { timeout: timeoutMs },
   async () => {

@@ -1,9 +1,9 @@
-import { type IDBPDatabase, type IDBPObjectStore, openDB } from "idb";
+import { type IDBPDatabase, openDB } from "idb";
 import { generateAesKey } from "../crypto/primitives.ts";
 import { SottoError, invalidInput } from "../errors.ts";
 import { encryptedStore } from "./encrypted-store.ts";
 import { evictionMarker } from "./eviction-marker.ts";
-import { type StoreDb, indexedDbItems } from "./indexeddb-items.ts";
+import { type StoreDb, type TabsStore, indexedDbItems } from "./indexeddb-items.ts";
 import { isStoreVersionKey } from "./migrate-store.ts";
 import type { Store, StoreWrite } from "./store.ts";
 import { BrowserTabs, type DeposedTabs } from "../tabs/browser-tabs.ts";
@@ -109,9 +109,13 @@ async function shareItems(db: IDBPDatabase<StoreDb>, name: string): Promise<Stor
   if (!tabs) {
     const ownId = crypto.randomUUID();
     await writeTabs(db, (owners) => [owners.put(ownId, "owner")]);
-    return indexedDbItems(db, async (get) => (await get("owner")) === ownId);
+    return indexedDbItems(db, async (owners) => {
+      if ((await owners.get("owner")) !== ownId) throw new SottoError("STORE_LOCKED");
+      return [];
+    });
   }
-  const items = indexedDbItems(db, async (get) => (await get(tabs.id)) === undefined);
+  // There is no room to add the mark of a tab that has it: nothing needs to be read first.
+  const items = indexedDbItems(db, async (marks) => [marks.add("deposed", tabs.id), marks.delete(tabs.id)]);
   return {
     ...items,
     tabs,
@@ -130,14 +134,14 @@ async function shareItems(db: IDBPDatabase<StoreDb>, name: string): Promise<Stor
   };
 }
 
-type TabsStore = IDBPObjectStore<StoreDb, ["tabs"], "tabs", "readwrite">;
-
 async function writeTabs(
   db: IDBPDatabase<StoreDb>,
   write: (tabs: TabsStore) => Promise<unknown>[],
 ): Promise<void> {
   const tx = db.transaction("tabs", "readwrite", { durability: "strict" });
-  await Promise.all([...write(tx.store), tx.done]);
+  const written = write(tx.store);
+  tx.commit();
+  await Promise.all([...written, tx.done]);
 }
 
 /** Sets the marker once something is kept, and takes it away when a commit has left nothing. */
