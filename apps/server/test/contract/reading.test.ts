@@ -52,6 +52,17 @@ describe("GET /messages/inbox", () => {
     expect(await messagesOf(bob.token, "inbox")).toEqual([]);
   });
 
+  test("keeps the order of a conversation's log among messages of one instant", async () => {
+    const [ada, bob] = await newPair(server.url);
+    await Promise.all(numbered(40).map((text) => sendAll(server.url, ada, bob, [text])));
+    const inbox = await messagesOf(bob.token, "inbox?limit=100");
+    const conversation = String(inbox[0]?.["conversation_id"]);
+    const history = await messagesOf(bob.token, `history?conversation_id=${conversation}&limit=100`);
+    expect(new Set(inbox.map((message) => message["sent_at"])).size).toBe(1);
+    expect(texts(inbox)).toHaveLength(40);
+    expect(texts(inbox)).toEqual(texts(history));
+  });
+
   test("is in the order of sending across conversations", async () => {
     const [ada, eve] = await newPair(server.url);
     const bob = await newPerson(server.url);

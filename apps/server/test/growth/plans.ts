@@ -14,7 +14,11 @@ const maxSorted = 2_000;
  */
 const allowances: { of: string; maxBlocks: number; why: string }[] = [
   { of: "u.unread from", maxBlocks: 3_000, why: "10,000 entries of each conversation at most" },
-  { of: "order by m.sent_at, m.id limit", maxBlocks: 10_000, why: "a page of each conversation with news" },
+  {
+    of: "order by m.sent_at, m.seq, m.id limit",
+    maxBlocks: 10_000,
+    why: "a page of each conversation with news",
+  },
   { of: 'as "member_count"', maxBlocks: 1_000, why: "the members of 100 groups are counted" },
   { of: 'order by "id" for update', maxBlocks: 1_000, why: "locks all conversations of a user" },
   {

@@ -272,7 +272,7 @@ export async function listUndelivered(db: Db | Tx, reader: ReaderKey, limit: num
       order by x.seq limit ${limit}
     ) m
     where v.user_id = ${reader.userId} and c.last_seq > coalesce(k.through_seq, 0)
-    order by m.sent_at, m.id limit ${limit}
+    order by m.sent_at, m.seq, m.id limit ${limit}
   `.execute(db);
   return rows;
 }
