@@ -1,9 +1,8 @@
 // The floor: what `node:http`, `ws` and `pg` cost by themselves for the same routes. It commits before it answers; it
 // checks nothing. The bearer token is the user's id itself. Never run it anywhere else.
-import { createHash } from "node:crypto";
+import { createHash, randomUUIDv7 } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { Pool, types, type QueryResultRow } from "pg";
-import { v7 as uuidv7 } from "uuid";
 import { WebSocketServer, type WebSocket } from "ws";
 import { floorStatements } from "./statements.ts";
 
@@ -35,7 +34,7 @@ interface Stored extends QueryResultRow {
 }
 
 async function store(sender: string, body: SendBody) {
-  const id = uuidv7();
+  const id = randomUUIDv7();
   const dedupeKey = body.client_message_id
     ? createHash("sha256").update(`${sender}${body.client_message_id}`).digest("hex").slice(0, 32)
     : null;

@@ -1,5 +1,5 @@
+import { randomUUIDv7 } from "node:crypto";
 import { Redis } from "ioredis";
-import { v7 as uuidv7 } from "uuid";
 import type { Log } from "../log.ts";
 import type { Bus, Wake } from "./bus.ts";
 import { createLocalBus } from "./local-bus.ts";
@@ -12,7 +12,7 @@ const commandTimeoutMs = 500;
 /** Wakes go to this process's own listeners at once, and through Redis to those of the others. */
 export function createRedisBus(options: { redis: Redis; log: Log }): Bus {
   const { redis, log } = options;
-  const origin = uuidv7();
+  const origin = randomUUIDv7();
   const local = createLocalBus();
   const gapListeners: (() => void)[] = [];
 

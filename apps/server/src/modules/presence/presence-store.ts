@@ -1,6 +1,6 @@
+import { randomUUIDv7 } from "node:crypto";
 import type { DeviceId, UserId } from "@sotto/schema";
 import type { Redis } from "ioredis";
-import { v7 as uuidv7 } from "uuid";
 
 const refreshMs = 15_000;
 /** A process that dies without a word is forgotten after this. */
@@ -39,7 +39,7 @@ const ignore = (): void => {};
 
 /** Each process writes, under a key, until when it vouches for holding a socket of that user or device. */
 export function createRedisPresence(redis: Redis): PresenceStore {
-  const processId = uuidv7();
+  const processId = randomUUIDv7();
   const local = new Set<string>();
 
   const vouch = (keys: Iterable<string>): Promise<unknown> => {

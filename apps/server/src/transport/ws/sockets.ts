@@ -1,4 +1,4 @@
-import { v7 as uuidv7 } from "uuid";
+import { randomUUIDv7 } from "node:crypto";
 import type { WebSocket } from "ws";
 import type { App } from "../../app.ts";
 import { AppError } from "../../errors.ts";
@@ -52,7 +52,7 @@ export interface AdmittedSocket extends SubscriberSocket {
  * of its device close it. Throws `TOO_MANY_CONNECTIONS`.
  */
 export function admitSocket(app: App, { userId, sessionId, deviceId, expiresAt }: Caller): AdmittedSocket {
-  const connectionId = uuidv7();
+  const connectionId = randomUUIDv7();
   let bound: WebSocket | undefined;
   let earlyClose: [number, string] | undefined;
   const close = (code: number, reason: string): void => {
