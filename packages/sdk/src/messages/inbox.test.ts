@@ -1,25 +1,12 @@
-import { conversationId, deviceId, messageId, userId } from "@sotto/schema";
 import { expect, test } from "vitest";
 import { SottoError } from "../errors.ts";
 import { memoryStore } from "../storage/memory-store.ts";
 import type { Store } from "../storage/store.ts";
 import { Inbox } from "./inbox.ts";
-import type { ReceivedMessage } from "./received-message.ts";
-
-const id = "0197a2f0-0000-7000-8000-000000000001";
-const message = (ciphertext: string): ReceivedMessage => ({
-  kind: "opaque",
-  ciphertext,
-  id: messageId.parse(id),
-  conversationId: conversationId.parse(id),
-  senderUserId: userId.parse(id),
-  senderDeviceId: deviceId.parse("device"),
-  sentAt: "2026-01-01T00:00:00.000Z",
-  isOwn: false,
-});
+import { messageOf } from "./received-message-fixtures.ts";
 
 async function receive(store: Store, inbox: Inbox, ...texts: string[]): Promise<void> {
-  await store.commit(await inbox.writesFor(texts.map(message)));
+  await store.commit(await inbox.writesFor(texts.map(messageOf)));
   inbox.wake();
 }
 

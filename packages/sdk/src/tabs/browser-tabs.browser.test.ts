@@ -1,7 +1,7 @@
-import { conversationId, deviceId, messageId, userId } from "@sotto/schema";
 import { beforeEach, describe, expect, test } from "vitest";
 import { SottoError, makeError } from "../errors.ts";
 import { Inbox } from "../messages/inbox.ts";
+import { messageOf } from "../messages/received-message-fixtures.ts";
 import type { ReceivedMessage } from "../messages/received-message.ts";
 import type { News } from "../news.ts";
 import { indexedDbStore } from "../storage/indexeddb-store.ts";
@@ -226,21 +226,9 @@ test("a tab is alone when the others have closed", async () => {
   expect(await one?.tabs.isAlone()).toBe(true);
 });
 
-const id = "0197a2f0-0000-7000-8000-000000000001";
-const message = (ciphertext: string): ReceivedMessage => ({
-  kind: "opaque",
-  ciphertext,
-  id: messageId.parse(id),
-  conversationId: conversationId.parse(id),
-  senderUserId: userId.parse(id),
-  senderDeviceId: deviceId.parse("device"),
-  sentAt: "2026-01-01T00:00:00.000Z",
-  isOwn: false,
-});
-
 async function receive(store: Store, ...texts: string[]): Promise<void> {
   await turnsOf(store, "store").run(async () =>
-    store.commit(await new Inbox(store).writesFor(texts.map(message))),
+    store.commit(await new Inbox(store).writesFor(texts.map(messageOf))),
   );
 }
 

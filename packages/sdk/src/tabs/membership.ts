@@ -11,6 +11,8 @@ export class TabMembership implements Membership {
   /** Whatever the host wants: somebody seizes the lead, or this tab is away. */
   #pauses = 0;
   #hasLeft = false;
+  /** The store cannot be led with: the host has been told by what failed. */
+  #hasFailed = false;
   #rejoining: Promise<void> | undefined;
 
   constructor(tabs: Pick<Tabs, "hold" | "post"> & { rejoin(): Promise<void> }, host: TabHost) {
@@ -34,9 +36,6 @@ export class TabMembership implements Membership {
     this.#withdrawing.abort();
     await this.#standing;
   }
-
-  /** The store cannot be led with: the host has been told by what failed. */
-  #hasFailed = false;
 
   async seize<T>(task: () => Promise<T>): Promise<T> {
     await this.#pause();

@@ -1,6 +1,7 @@
 /** A client in a page, for a test that drives it from outside. */
 import { type Client, createClient } from "@sotto/sdk";
 import { indexedDbStore } from "@sotto/sdk/browser";
+import { signIn } from "./sign-in.ts";
 
 let client: Client | undefined;
 const received: string[] = [];
@@ -18,10 +19,7 @@ export const chat = {
     return client.me;
   },
 
-  async signIn(phone: string) {
-    const { otpSession, devCode = "" } = await opened().requestOtp(phone);
-    return opened().signIn({ phone, otp: devCode, otpSession, deviceName: "a browser" });
-  },
+  signIn: (phone: string) => signIn(opened(), phone),
 
   async start(): Promise<void> {
     await opened().start();

@@ -1,6 +1,7 @@
 /** A client in one of several tabs, for a test that drives them from outside. */
 import { type Client, createClient } from "@sotto/sdk";
 import { indexedDbStore } from "@sotto/sdk/browser";
+import { signIn } from "./sign-in.ts";
 
 let client: Client | undefined;
 /** What was told here, each time it was. */
@@ -60,10 +61,7 @@ export const tab = {
     return client.me;
   },
 
-  async signIn(phone: string) {
-    const { otpSession, devCode = "" } = await opened().requestOtp(phone);
-    return opened().signIn({ phone, otp: devCode, otpSession, deviceName: "a browser" });
-  },
+  signIn: (phone: string) => signIn(opened(), phone),
 
   async start(): Promise<void> {
     await opened().start();

@@ -216,17 +216,23 @@ test("a backlog that has no room is let go of, and read again in pages that fit"
   expect(world.seqsOf("a" as LogId)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
 });
 
-test("entries that are heard while a hole is read go out without another read", async () => {
-  const world = new World();
-  const log = "a" as LogId;
-  world.append(log);
-  world.positions.set(log, 1);
+/** A feed that has started, and reads what it was not told of. */
+async function readingHole(world: World, log: LogId): Promise<Feed> {
   const feed = new Feed({ reader, source: world, sink: world, resume: true });
   const started = feed.start();
   await world.answerAll();
   await started;
   world.append(log);
   feed.hear(world.append(log));
+  return feed;
+}
+
+test("entries that are heard while a hole is read go out without another read", async () => {
+  const world = new World();
+  const log = "a" as LogId;
+  world.append(log);
+  world.positions.set(log, 1);
+  const feed = await readingHole(world, log);
   for (let i = 0; i < 100; i++) feed.hear(world.append(log));
   // The page was read before these came.
   await world.answer();
@@ -239,12 +245,7 @@ test("entries that are heard while a hole is read go out without another read", 
 test("a read that takes long holds nothing for each entry that is heard meanwhile", async () => {
   const world = new World();
   const log = "a" as LogId;
-  const feed = new Feed({ reader, source: world, sink: world, resume: true });
-  const started = feed.start();
-  await world.answerAll();
-  await started;
-  world.append(log);
-  feed.hear(world.append(log));
+  const feed = await readingHole(world, log);
   const memory = watchMemory();
   for (let i = 0; i < 100_000; i++) feed.hear(world.append(log));
   memory.sample();
