@@ -1,7 +1,6 @@
 import type { Presence } from "@sotto/schema";
 import { type Api, createApi } from "./api/api.ts";
 import { type Backup, createBackup } from "./backup.ts";
-import { createRest } from "./api/rest.ts";
 import { type Contacts, createContacts, findPresence } from "./contacts.ts";
 import type { ConversationOptions } from "./conversation.ts";
 import { type Conversations, type SignedIn, createConversations } from "./conversations.ts";
@@ -10,22 +9,17 @@ import type { PqPolicy } from "./crypto/wrap-for-devices.ts";
 import { Emitter } from "./emitter.ts";
 import { type AnySottoError, SottoError } from "./errors.ts";
 import type { ClientEvents, ClientStatus } from "./events.ts";
-import { type SharedNews, tellHere } from "./news.ts";
-import { FileTransfers } from "./files/file-transfers.ts";
 import { type Files, createFiles } from "./files/files.ts";
 import { type Spool, storeSpool } from "./files/spool.ts";
 import { Account, type Me, type SignInInput } from "./identity/account.ts";
 import { type Groups, createGroups } from "./groups.ts";
-import { Directory } from "./identity/directory.ts";
-import { Identities, type IdentityChangePolicy } from "./identity/identities.ts";
-import { leaveDeviceList, takeHandover } from "./identity/linking.ts";
-import { OwnIdentity } from "./identity/own-identity.ts";
+import type { IdentityChangePolicy } from "./identity/identities.ts";
+import { leaveDeviceList } from "./identity/linking.ts";
 import { type IdentityApi, createIdentity } from "./identity.ts";
-import { Inbox } from "./messages/inbox.ts";
-import { Outbox } from "./messages/outbox.ts";
+import type { Inbox } from "./messages/inbox.ts";
 import type { ReceivedMessage } from "./messages/received-message.ts";
+import { type ClientParts, openSession } from "./open-session.ts";
 import { type Pin, createPin } from "./pin.ts";
-import type { Session } from "./session.ts";
 import { migrateStore } from "./storage/migrate-store.ts";
 import type { Store } from "./storage/store.ts";
 import { finalStatusOf } from "./sync/client-status.ts";
@@ -55,17 +49,6 @@ export interface ClientOptions {
    * trusts it and tells (`identity` event), `strict` seals nothing to them until `client.identity.confirm`.
    */
   identityChange?: IdentityChangePolicy | undefined;
-}
-
-/** What a client works with. */
-interface ClientParts {
-  url: string;
-  store: Store;
-  spool: Spool;
-  now: () => number;
-  pq: PqPolicy;
-  policy: IdentityChangePolicy;
-  account: Account;
 }
 
 interface CallOptions {
@@ -385,52 +368,14 @@ class SottoClient implements Client {
   async #require(): Promise<SignedIn> {
     const { me } = this.#options.account;
     if (!me) throw new SottoError("NOT_SIGNED_IN");
-    this.#signedIn ??= this.#join(me);
+    this.#signedIn ??= Promise.resolve(
+      openSession(me, {
+        ...this.#options,
+        api: this.#api,
+        events: this.#events,
+        getTab: () => this.#tab,
+      }),
+    );
     return this.#signedIn;
-  }
-
-  async #join(me: Me): Promise<SignedIn> {
-    const { url, store, spool, now, pq, policy, account } = this.#options;
-    const [api, events] = [this.#api, this.#events];
-    const turns = turnsOf(store, "store");
-    const tell = (news: SharedNews): Promise<void> => {
-      this.#tab?.tell(news);
-      return tellHere(signedIn, news);
-    };
-    const tellIdentity = (event: ClientEvents["identity"]): void => void tell({ type: "identity", event });
-    const identities = new Identities({ store, turns, api, me, now, tell: tellIdentity, policy });
-    const checkOwn = (signal?: AbortSignal): Promise<void> => identity.check(signal);
-    const directory = new Directory({ store, turns, identities, me, now, checkOwn });
-    const identity = new OwnIdentity({
-      store,
-      api,
-      me,
-      account,
-      identities,
-      directory,
-      tell: tellIdentity,
-      now,
-    });
-    const session: Session = {
-      url,
-      me,
-      account,
-      api,
-      rest: createRest({ url, getToken: () => account.token }),
-      files: new FileTransfers(spool),
-      store,
-      directory,
-      identities,
-      identity,
-      events,
-      tell,
-      pq,
-      now,
-      turns,
-    };
-    identity.onPending((lookup, signal) => takeHandover(session, lookup, signal));
-    const outbox = new Outbox(session, () => this.#tab?.setAwaited(outbox.isAwaited));
-    const signedIn: SignedIn = { session, outbox, inbox: new Inbox(store) };
-    return signedIn;
   }
 }
