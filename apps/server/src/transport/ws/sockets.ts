@@ -1,4 +1,4 @@
-import { randomUUIDv7 } from "node:crypto";
+import { v7 as uuidv7 } from "uuid";
 import type { WebSocket } from "ws";
 import type { App } from "../../app.ts";
 import { AppError } from "../../errors.ts";
@@ -48,11 +48,17 @@ export interface AdmittedSocket extends SubscriberSocket {
 }
 
 /**
+ * A UUIDv7 that sorts behind every earlier one of this process, also of the same millisecond, which those of
+ * `node:crypto` do not: by it the hub knows which connection of a device is the newest.
+ */
+export const newConnectionId = (): string => uuidv7();
+
+/**
  * Registers an authenticated socket with the hub until it closes: expiry, logout and the removal
  * of its device close it. Throws `TOO_MANY_CONNECTIONS`.
  */
 export function admitSocket(app: App, { userId, sessionId, deviceId, expiresAt }: Caller): AdmittedSocket {
-  const connectionId = randomUUIDv7();
+  const connectionId = newConnectionId();
   let bound: WebSocket | undefined;
   let earlyClose: [number, string] | undefined;
   const close = (code: number, reason: string): void => {
