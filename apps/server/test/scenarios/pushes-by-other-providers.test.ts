@@ -10,7 +10,10 @@ import { startTestServer } from "../test-server.ts";
 function newKeys() {
   const ecdh = createECDH("prime256v1");
   ecdh.generateKeys();
-  return { ecdh, publicKey: ecdh.getPublicKey(), privateKey: ecdh.getPrivateKey() };
+  // Without its leading zeros, which one key in 256 has.
+  const scalar = ecdh.getPrivateKey();
+  const privateKey = Buffer.concat([Buffer.alloc(32 - scalar.length), scalar]);
+  return { ecdh, publicKey: ecdh.getPublicKey(), privateKey };
 }
 
 /** RFC 8291, section 3.4, read by the browser: independent of what the server encrypts with. */
