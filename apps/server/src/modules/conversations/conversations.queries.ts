@@ -218,17 +218,31 @@ export async function listMembersInReach(
 
 /** The user's direct conversations that have messages, and groups, the newest first. */
 export function listConversations(db: Db | Tx, userId: UserId) {
-  return db
-    .selectFrom("conversation_members as m")
-    .innerJoin("conversations as c", "c.id", "m.conversation_id")
-    .select(["c.id", "c.user_a", "c.user_b", "c.last_message_at", "c.is_group", "c.name"])
-    .where("m.user_id", "=", userId)
-    .where("m.to_seq", "is", null)
-    .where((where) => where.or([where("c.last_message_at", "is not", null), where("c.is_group", "=", true)]))
-    .orderBy((by) => by.fn.coalesce("c.last_message_at", "c.created_at"), "desc")
-    .orderBy("c.id", "desc")
-    .limit(maxListed)
-    .execute();
+  return (
+    db
+      .selectFrom("conversation_members as m")
+      // Each by itself: a join could read the whole table beside the few.
+      .innerJoinLateral(
+        (by) =>
+          by
+            .selectFrom("conversations")
+            .selectAll()
+            .whereRef("id", "=", "m.conversation_id")
+            .limit(1)
+            .as("c"),
+        (join) => join.onTrue(),
+      )
+      .select(["c.id", "c.user_a", "c.user_b", "c.last_message_at", "c.is_group", "c.name"])
+      .where("m.user_id", "=", userId)
+      .where("m.to_seq", "is", null)
+      .where((where) =>
+        where.or([where("c.last_message_at", "is not", null), where("c.is_group", "=", true)]),
+      )
+      .orderBy((by) => by.fn.coalesce("c.last_message_at", "c.created_at"), "desc")
+      .orderBy("c.id", "desc")
+      .limit(maxListed)
+      .execute()
+  );
 }
 
 /** Unread messages are looked for among so many of the newest entries, so that the count has a bound after years. */

@@ -167,23 +167,35 @@ export async function updateGroup(
 
 /** The user's groups, the last active first. */
 export function listGroups(db: Db | Tx, userId: UserId) {
-  return db
-    .selectFrom("conversation_members as m")
-    .innerJoin("conversations as c", "c.id", "m.conversation_id")
-    .select(["c.id", "c.name", "c.last_message_at", "c.archived_at", "m.role"])
-    .select((select) =>
-      select
-        .selectFrom("conversation_members as o")
-        .select((count) => count.fn.countAll<number>().as("count"))
-        .whereRef("o.conversation_id", "=", "c.id")
-        .where("o.to_seq", "is", null)
-        .as("member_count"),
-    )
-    .where("m.user_id", "=", userId)
-    .where("m.to_seq", "is", null)
-    .where("c.is_group", "=", true)
-    .orderBy((by) => by.fn.coalesce("c.last_entry_at", "c.created_at"), "desc")
-    .orderBy("c.id", "desc")
-    .limit(maxListed)
-    .execute();
+  return (
+    db
+      .selectFrom("conversation_members as m")
+      // Each by itself: a join could read the whole table beside the few.
+      .innerJoinLateral(
+        (by) =>
+          by
+            .selectFrom("conversations")
+            .selectAll()
+            .whereRef("id", "=", "m.conversation_id")
+            .limit(1)
+            .as("c"),
+        (join) => join.onTrue(),
+      )
+      .select(["c.id", "c.name", "c.last_message_at", "c.archived_at", "m.role"])
+      .select((select) =>
+        select
+          .selectFrom("conversation_members as o")
+          .select((count) => count.fn.countAll<number>().as("count"))
+          .whereRef("o.conversation_id", "=", "c.id")
+          .where("o.to_seq", "is", null)
+          .as("member_count"),
+      )
+      .where("m.user_id", "=", userId)
+      .where("m.to_seq", "is", null)
+      .where("c.is_group", "=", true)
+      .orderBy((by) => by.fn.coalesce("c.last_entry_at", "c.created_at"), "desc")
+      .orderBy("c.id", "desc")
+      .limit(maxListed)
+      .execute()
+  );
 }
