@@ -25,6 +25,8 @@ export default defineConfig({
     environment: "node",
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // Node warns of its ML-KEM in each process that uses it.
+    execArgv: ["--disable-warning=ExperimentalWarning"],
     sequence: { sequencer: ModelFirst },
     // By default two cores get one worker; most tests wait for a database or a socket.
     maxWorkers: Math.max(2, availableParallelism() - 1),

@@ -9,7 +9,9 @@ import { prepare } from "./prepare.mjs";
 const [app = "", ...args] = process.argv.slice(2);
 const node = await prepare().catch((error) => failWith(error.message));
 const main = join(root, "apps", app, "src", "main.ts");
-const child = spawn(node, ["--conditions=@sotto/source", main, ...args], { stdio: "inherit" });
+// Node warns of its ML-KEM, which the SDK uses where it works (docs/adr/0020-x-wing-of-the-platform.md).
+const options = ["--conditions=@sotto/source", "--disable-warning=ExperimentalWarning"];
+const child = spawn(node, [...options, main, ...args], { stdio: "inherit" });
 // The terminal sends its signals to the application as well; here they must only not end the wait for it.
 for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
 process.on("SIGTERM", () => child.kill("SIGTERM"));

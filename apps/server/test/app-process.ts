@@ -22,7 +22,8 @@ export class AppProcess implements AsyncDisposable {
 
   constructor(app: string, { args = [], env = {}, cwd }: AppOptions) {
     const main = path.join(apps, app, "src/main.ts");
-    const child = spawn(process.execPath, ["--conditions=@sotto/source", main, ...args], {
+    const options = ["--conditions=@sotto/source", "--disable-warning=ExperimentalWarning"];
+    const child = spawn(process.execPath, [...options, main, ...args], {
       cwd,
       env: { ...process.env, ...env },
       stdio: ["pipe", "pipe", "pipe"],

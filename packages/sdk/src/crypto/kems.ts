@@ -1,12 +1,7 @@
-/**
- * The KEMs that a content key can be sealed with, and their keys. One row of `kems` is one way to reach a device.
- * AEAD is AES-256-GCM: WebCrypto has it everywhere (Node 20 has no ChaCha20-Poly1305), so the message stands on one
- * cipher, and its nonce limits do not matter where every context seals exactly once.
- */
-import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from "@hpke/core";
-import { XWing } from "@hpke/hybridkem-x-wing";
+/** The KEMs that a content key can be sealed with, and their keys. One row of `kems` is one way to reach a device. */
 import { type Bytes, SealedFormatError, cborItem } from "@sotto/schema";
 import { type KeyPair, exportPrivateKey, generateKeyPair, importKeyPair, randomBytes } from "./primitives.ts";
+import { derivePublicKey } from "./x-wing.ts";
 
 /** DHKEM(X25519, HKDF-SHA256), RFC 9180 §7.1. */
 export const x25519KemId = 0x0020;
@@ -33,40 +28,15 @@ interface Kem {
   encLength: number;
   /** Can prove a sender's key (RFC 9180 §5.1.3). */
   hasAuthMode: boolean;
-  suite: CipherSuite;
 }
 
-const xWing = new XWing();
-const kdfAndAead = () => ({ kdf: new HkdfSha256(), aead: new Aes256Gcm() });
-
-const makeX25519 = (): Kem => ({
-  name: "x25519",
-  publicKeyLength: 32,
-  encLength: 32,
-  hasAuthMode: true,
-  suite: new CipherSuite({ kem: new DhkemX25519HkdfSha256(), ...kdfAndAead() }),
-});
-
-const makeXWing = (): Kem => ({
-  name: "x-wing",
-  publicKeyLength: 1216,
-  encLength: 1120,
-  hasAuthMode: false,
-  suite: new CipherSuite({ kem: xWing, ...kdfAndAead() }),
-});
-
-const kems: ReadonlyMap<number, () => Kem> = new Map([
-  [x25519KemId, makeX25519],
-  [xWingKemId, makeXWing],
+const kems: ReadonlyMap<number, Kem> = new Map([
+  [x25519KemId, { name: "x25519", publicKeyLength: 32, encLength: 32, hasAuthMode: true }],
+  [xWingKemId, { name: "x-wing", publicKeyLength: 1216, encLength: 1120, hasAuthMode: false }],
 ]);
-const madeKems = new Map<number, Kem>();
 
 /** The KEM of a registry id; undefined when this version does not know it. */
-export function findKem(kemId: number): Kem | undefined {
-  const kem = madeKems.get(kemId) ?? kems.get(kemId)?.();
-  if (kem) madeKems.set(kemId, kem);
-  return kem;
-}
+export const findKem = (kemId: number): Kem | undefined => kems.get(kemId);
 
 /** A new X25519 key. Not extractable: it can be kept in IndexedDB, but never read out. */
 export async function generateX25519(extractable: boolean): Promise<KeyPair> {
@@ -75,8 +45,7 @@ export async function generateX25519(extractable: boolean): Promise<KeyPair> {
 
 /** A new X-Wing key, or the one of a seed. */
 export async function generateXWing(seed: Bytes = randomBytes(32)): Promise<SeedKeyPair> {
-  const { publicKey } = await xWing.generateKeyPairDerand(seed);
-  return { seed, publicKeyBytes: new Uint8Array(await xWing.serializePublicKey(publicKey)) };
+  return { seed, publicKeyBytes: await derivePublicKey(seed) };
 }
 
 /** PKCS #8 of an X25519 key, the seed of an X-Wing key. Throws when the key is not extractable. */
@@ -103,18 +72,6 @@ export async function importHpkeKeyPair(kemId: number, input: ImportHpkeKeyInput
     case "x-wing":
       return { seed: cborItem.bytes(privateKey, "X-Wing seed", 32), publicKeyBytes };
   }
-}
-
-/** A key pair as the HPKE library takes it. */
-export async function toSuiteKeyPair(
-  pair: HpkeKeyPair,
-): Promise<{ privateKey: CryptoKey; publicKey: CryptoKey }> {
-  if (!("seed" in pair)) return { privateKey: pair.privateKey, publicKey: pair.publicKey };
-  const [privateKey, publicKey] = await Promise.all([
-    xWing.deserializePrivateKey(pair.seed),
-    xWing.deserializePublicKey(pair.publicKeyBytes),
-  ]);
-  return { privateKey, publicKey };
 }
 
 /** Overwrites X-Wing seeds that nobody needs any more; X25519's private keys are out of JavaScript's reach. */
