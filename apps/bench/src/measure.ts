@@ -1,6 +1,8 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Bench, Running } from "./bench.ts";
+import type { MeasuredProcess } from "./measured-process.ts";
+import { toProfileTable, type Profile } from "./profile-table.ts";
 import { summarize, type Summary } from "./statistics.ts";
 
 export interface Cost {
@@ -24,20 +26,24 @@ export async function measureCost<T>(
   return { result, cost: { processMs, databaseMs } };
 }
 
-/** With `--profile`, writes a CPU profile of the server for this piece of work. */
+/** With `--profile`, writes a CPU profile of a process for this piece of work, and a table of it. */
 export async function profiled<T>(
   bench: Bench,
-  running: Running,
+  process: MeasuredProcess,
   name: string,
   work: () => Promise<T>,
 ): Promise<T> {
   const folder = bench.options.profileFolder;
-  if (folder === undefined || running.target.kind !== "sotto") return work();
+  if (folder === undefined) return work();
   await mkdir(folder, { recursive: true });
-  await running.process.startProfile();
+  await process.startProfile();
   const result = await work();
   const file = path.resolve(folder, `${name}.cpuprofile`);
-  await running.process.stopProfile(file);
+  await process.stopProfile(file);
+  await writeFile(
+    path.resolve(folder, `${name}.md`),
+    toProfileTable(name, JSON.parse(await readFile(file, "utf8")) as Profile),
+  );
   bench.say(`profile: ${file}`);
   return result;
 }

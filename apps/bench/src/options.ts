@@ -33,7 +33,7 @@ the least and the most, and whether the goals are met.
   --quick           one short round of everything with little data, to see that it works
   --full            also with 10,000,000 messages (about 10 GB of disk)
   --json FILE       writes the figures there as well
-  --profile FOLDER  writes CPU profiles of the server there
+  --profile FOLDER  writes CPU profiles there, each with its table: of the server, and of the SDK in --only sdk
   --help            this text
 
 Scenarios:

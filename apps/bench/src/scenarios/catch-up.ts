@@ -22,7 +22,7 @@ export const catchUp: Scenario = {
     );
     if (result.entries !== messages) throw new Violation(`${result.entries} of ${messages} came`);
     const after = await server.process.usage({ collects: true });
-    await profiled(bench, server, "catch-up", () => load.run("catchUp", { ...input, person: 0 }));
+    await profiled(bench, server.process, "catch-up", () => load.run("catchUp", { ...input, person: 0 }));
     return [
       { figure: `${messages} entries behind, level after`, unit: "ms", value: summarize([result.elapsedMs]) },
       { figure: "entries", unit: "/s", value: summarize([(result.entries / result.elapsedMs) * 1000]) },

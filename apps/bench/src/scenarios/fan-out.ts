@@ -37,7 +37,7 @@ export const fanOut: Scenario = {
         floor: () => once(floor),
         raw: () => once(raw),
       });
-      await profiled(bench, server, `fan-out-${groupSize}`, () => once(server));
+      await profiled(bench, server.process, `fan-out-${groupSize}`, () => once(server));
       await raw[Symbol.asyncDispose]();
       const figure = `deliveries, group of ${groupSize}`;
       const value = summaryOf(samples.server, perSecond);

@@ -1,4 +1,4 @@
-import { alternate, summaryOf } from "../measure.ts";
+import { alternate, profiled, summaryOf } from "../measure.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Latency } from "../statistics.ts";
 
@@ -16,7 +16,7 @@ export const sdk: Scenario = {
     const [load] = bench.startLoads(1, owned);
     if (!server || !load) throw new Error("unreachable");
     const input = { target: server.target, durationMs: bench.options.durationMs };
-    await load.run("sdkSealed", input);
+    await profiled(bench, load.process, "sdk", () => load.run("sdkSealed", input));
     await load.run("sdkPlain", input);
     const samples = await alternate<"sealed" | "plain", Sample>(bench, {
       sealed: () => load.run("sdkSealed", input),

@@ -36,7 +36,7 @@ export const send: Scenario = {
       "trpc-http": () => once(server, "trpc-http"),
       "trpc-ws": () => once(server, "trpc-ws"),
     });
-    await profiled(bench, server, "send", () => once(server, "rest"));
+    await profiled(bench, server.process, "send", () => once(server, "rest"));
     const of = (name: string): Sample[] =>
       (samples[name] ?? []).filter((sample): sample is Sample => typeof sample === "object");
     const pgbench = (samples["pgbench"] ?? []).filter((sample) => typeof sample === "number");

@@ -38,7 +38,7 @@ export const storm: Scenario = {
     };
     await comeBack();
     const { result, cost } = await measureCost(bench, server, comeBack);
-    await profiled(bench, server, "storm", comeBack);
+    await profiled(bench, server.process, "storm", comeBack);
     const [elapsed, p50, p99, retries] = result;
     if (!elapsed || !p50 || !p99 || !retries) throw new Error("unreachable");
     return [
