@@ -5,7 +5,7 @@ import {
   encodeKeyBundle,
   parseKeyBundle,
 } from "@sotto/schema";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { rotateDeviceKeys, sealableForMs } from "./device-keys.ts";
 import { flip, newDevice, now } from "./fixtures.ts";
 import { x25519KemId, xWingKemId } from "./kems.ts";
@@ -72,6 +72,22 @@ describe("a published key bundle", () => {
     const [key] = keys.hpkeKeys;
     const lying = { ...keys, hpkeKeys: key ? [{ ...key, kid: "0011223344556677" }] : [] };
     expect(await reasonOf(await makePublicKey(lying, now), { ...keys, now })).toBe("kid_mismatch");
+  });
+
+  it("has its signature checked once, and whose it must be each time; a bad one stays bad", async () => {
+    const { published } = await newDevice();
+    const bundle = parseKeyBundle(published.publicKey) ?? expect.fail();
+    const forged = encodeKeyBundle({ ...bundle, signature: flip(bundle.signature, 3) });
+    const verify = vi.spyOn(crypto.subtle, "verify");
+    const input = { ...published, now };
+    for (const reason of ["ok", "wrong_device", "ok"]) {
+      const deviceId = reason === "ok" ? published.deviceId : published.userId;
+      expect(await reasonOf(published.publicKey, { ...input, deviceId })).toBe(reason);
+      expect(await reasonOf(forged, input)).toBe("signature_invalid");
+    }
+    // The forged one; the fixture has asked for the other.
+    expect(verify).toHaveBeenCalledTimes(1);
+    verify.mockRestore();
   });
 
   it.each([x25519KemId, xWingKemId])(

@@ -2,7 +2,6 @@
 import {
   type Bytes,
   type KeyBundleFields,
-  type KeyBundleParts,
   currentBundleKeys,
   encodeBase64url,
   encodeKeyBundle,
@@ -120,28 +119,57 @@ export async function verifyDevicePublicKey(
   input: VerifyPublicKeyInput,
 ): Promise<PublicKeyVerdict> {
   const { userId, deviceId, pinnedDik } = input;
-  const parsed = parseDevicePublicKey(publicKey);
+  const parsed = await prove(publicKey);
   if (parsed.kind === "unusable") return refuse("unusable");
-  if (parsed.kind === "bundle") return verifyBundle(parsed.bundle, input);
+  if (parsed.kind === "bundle") return verifyBundle(parsed, input);
   if (pinnedDik) return refuse("identity_changed");
-  const kid = await keyIdOf(parsed.publicKey);
-  return {
-    ok: true,
-    device: { kind: "bare", userId, deviceId, kid, publicKey: parsed.publicKey },
-    isExpired: false,
-  };
+  const { kid, publicKey: bare } = parsed;
+  return { ok: true, device: { kind: "bare", userId, deviceId, kid, publicKey: bare }, isExpired: false };
 }
 
-async function verifyBundle(parts: KeyBundleParts, input: VerifyPublicKeyInput): Promise<PublicKeyVerdict> {
+interface ProvenBundle {
+  kind: "bundle";
+  bundle: KeyBundleFields;
+  /** Its signature or its key ids do not hold. */
+  refusal: "signature_invalid" | "kid_mismatch" | undefined;
+}
+
+type Proven = { kind: "unusable" } | { kind: "bare"; kid: string; publicKey: Bytes } | ProvenBundle;
+
+/** What a text says of itself never changes, and each message of a device needs it: of 5,700 characters and a signature. */
+const proofs = new Map<string, Promise<Proven>>();
+const maxProofs = 500;
+
+function prove(publicKey: string): Promise<Proven> {
+  const proof = proofs.get(publicKey) ?? proveAnew(publicKey);
+  // The one that was not asked for the longest goes.
+  proofs.delete(publicKey);
+  proofs.set(publicKey, proof);
+  const [oldest] = proofs.keys();
+  if (oldest !== undefined && proofs.size > maxProofs) proofs.delete(oldest);
+  return proof;
+}
+
+async function proveAnew(publicKey: string): Promise<Proven> {
+  const parsed = parseDevicePublicKey(publicKey);
+  if (parsed.kind === "unusable") return parsed;
+  if (parsed.kind !== "bundle")
+    return { kind: "bare", kid: await keyIdOf(parsed.publicKey), publicKey: parsed.publicKey };
+  const { signature, ...bundle } = parsed.bundle;
+  const isSigned = await ed25519Verify(keyBundleSignedBytes(bundle), signature, bundle.dik);
+  if (!isSigned) return { kind: "bundle", bundle, refusal: "signature_invalid" };
+  const kids = await Promise.all(bundle.keys.map((key) => keyIdOf(key.publicKey)));
+  const isConsistent = bundle.keys.every((key, at) => key.kid === kids[at]);
+  return { kind: "bundle", bundle, refusal: isConsistent ? undefined : "kid_mismatch" };
+}
+
+function verifyBundle(proven: ProvenBundle, input: VerifyPublicKeyInput): PublicKeyVerdict {
   const { userId, deviceId, now, pinnedDik } = input;
-  const { signature, ...bundle } = parts;
+  const { bundle, refusal } = proven;
   const { dik } = bundle;
   if (bundle.userId !== userId || bundle.deviceId !== deviceId) return refuse("wrong_device");
   if (pinnedDik && !equalConstantTime(pinnedDik, dik)) return refuse("identity_changed");
-  if (!(await ed25519Verify(keyBundleSignedBytes(bundle), signature, dik)))
-    return refuse("signature_invalid");
-  const kids = await Promise.all(bundle.keys.map((key) => keyIdOf(key.publicKey)));
-  if (bundle.keys.some((key, at) => key.kid !== kids[at])) return refuse("kid_mismatch");
+  if (refusal) return refuse(refusal);
   if (bundle.issuedSec > now / 1000 + sealedLimits.clockSkewSec) return refuse("not_yet_valid");
   const { isExpired } = currentBundleKeys(bundle, now);
   return { ok: true, device: { kind: "bundle", userId, deviceId, dik, bundle }, isExpired };

@@ -70,11 +70,20 @@ export async function ed25519Sign(message: Bytes, privateKey: CryptoKey): Promis
   return new Uint8Array(await subtle.sign("Ed25519", privateKey, message));
 }
 
+/** Of keys that are held; one is asked for with each message. */
+const verifyingKeys = new WeakMap<Bytes, Promise<CryptoKey>>();
+
+function importVerifyingKey(publicKey: Bytes): Promise<CryptoKey> {
+  const key =
+    verifyingKeys.get(publicKey) ?? subtle.importKey("raw", publicKey, "Ed25519", false, ["verify"]);
+  verifyingKeys.set(publicKey, key);
+  return key;
+}
+
 /** False also for bytes that are no public key. */
 export async function ed25519Verify(message: Bytes, signature: Bytes, publicKey: Bytes): Promise<boolean> {
   try {
-    const key = await subtle.importKey("raw", publicKey, "Ed25519", false, ["verify"]);
-    return await subtle.verify("Ed25519", key, signature, message);
+    return await subtle.verify("Ed25519", await importVerifyingKey(publicKey), signature, message);
   } catch {
     return false;
   }
