@@ -10,6 +10,7 @@ import { World } from "./sdk-model/world.ts";
 
 const firstSeed = Number(process.env["SDK_SEED"] ?? randomInt(1_000_000));
 const runs = Number(process.env["SDK_RUNS"] ?? 200);
+const progressEvery = 100;
 /** Worlds wait more than they work. */
 const atATime = 6;
 const limitMs = 60_000;
@@ -23,15 +24,24 @@ test(
     await using server = await startTestServer({ wrapBus: losing(isLost) });
     const seeds = Array.from({ length: runs }, (_, at) => firstSeed + at);
     const failures: string[] = [];
+    const startedAt = Date.now();
+    let done = 0;
+    const tellProgress = (): void => {
+      if (++done % progressEvery !== 0) return;
+      const seconds = Math.round((Date.now() - startedAt) / 1000);
+      console.log(`${done} of ${runs} seeds, ${failures.length} failed, ${seconds} s`);
+    };
     const work = async (): Promise<void> => {
       for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
         const [one] = fc.sample(story, { seed, numRuns: 1 });
         if (!one) throw new Error("no story");
         const violations = await run(server, worlds, one).catch((error: unknown) => [String(error)]);
-        if (violations.length === 0) continue;
-        const failure = `npm run sdk:model -- --seed ${seed} --runs 1\n${violations.join("\n")}`;
-        console.log(failure);
-        failures.push(failure);
+        if (violations.length > 0) {
+          const failure = `npm run sdk:model -- --seed ${seed} --runs 1\n${violations.join("\n")}`;
+          console.log(failure);
+          failures.push(failure);
+        }
+        tellProgress();
       }
     };
     await Promise.all(Array.from({ length: atATime }, work));
