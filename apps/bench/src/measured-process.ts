@@ -30,7 +30,14 @@ export class MeasuredProcess implements AsyncDisposable {
     const probe = pathToFileURL(path.join(import.meta.dirname, "probe.ts")).href;
     this.child = spawn(
       process.execPath,
-      ["--conditions=@sotto/source", "--enable-source-maps", `--import=${probe}`, file, ...args],
+      [
+        "--conditions=@sotto/source",
+        "--enable-source-maps",
+        "--disable-warning=ExperimentalWarning",
+        `--import=${probe}`,
+        file,
+        ...args,
+      ],
       {
         env: { ...process.env, NODE_ENV: "production", ...env },
         stdio: ["ignore", output, output === "ignore" ? "inherit" : output, "ipc"],
