@@ -1,6 +1,6 @@
 /**
  * `@sotto/sdk/sealed`: the sealed envelope alone, without sync, storage or transport.
- * Stateless, MIT, WebCrypto (and JavaScript for X-Wing): browsers, workers, Node 20 and later. Format: `sealed/v1`.
+ * Stateless, MIT, WebCrypto (and JavaScript for X-Wing where that has no ML-KEM): browsers, workers, Node 20 and later. Format: `sealed/v1`.
  *
  * @example
  * ```ts
