@@ -23,7 +23,7 @@ import { trackPresence } from "./modules/presence/presence.service.ts";
 import { listRoster } from "./modules/conversations/conversations.service.ts";
 import { SendLane } from "./modules/messages/send-lane.ts";
 import { laneSettings } from "./modules/messages/send-batch.queries.ts";
-import { Hub } from "./modules/sync/hub.ts";
+import { Hub, watchExpiry } from "./modules/sync/hub.ts";
 import { startReconciler } from "./modules/sync/reconciler.ts";
 import { Rosters } from "./modules/sync/rosters.ts";
 import { createLimits } from "./pipeline/limits.ts";
@@ -109,6 +109,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   listenToBus(app);
   trackPresence(app);
   cleanup.use(watchSessions(app));
+  cleanup.use(watchExpiry(app.hub));
   cleanup.use(startReconciler(app));
   cleanup.use(startMaintenance(app));
 

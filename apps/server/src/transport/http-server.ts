@@ -1,18 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { WebSocketServer } from "ws";
 import type { App } from "../app.ts";
 import { startBodyDeadline } from "./body-deadline.ts";
-import { handleCors, isOriginAllowed } from "./cors.ts";
+import { handleCors } from "./cors.ts";
 import { requestIdOf, targetOf } from "./http-context.ts";
 import { createOperationsDoor } from "./operations-door.ts";
-import { maxJsonBytes } from "./rest/body.ts";
 import { createRestDoor } from "./rest/rest-door.ts";
-import { createTrpcHttpDoor, createTrpcWsDoor, trpcPath } from "./trpc/trpc-door.ts";
+import { createTrpcHttpDoor, trpcPath } from "./trpc/trpc-door.ts";
 import { createTrpcRouter } from "./trpc/trpc-router.ts";
-import { createWsDoor, wsPath, type Upgraded } from "./ws/ws-door.ts";
+import { serveSockets } from "./ws/upgrades.ts";
 
-const maxWsFrameBytes = 65_536;
 const headersTimeoutMs = 10_000;
 const keepAliveMs = 65_000;
 
@@ -49,12 +46,12 @@ export function createHttpServer(app: App): HttpServer {
     },
   );
   server.on("clientError", refuseUnreadable);
-  const upgraded = serveSockets(app, server, router);
+  const sockets = serveSockets(app, server, router);
   return {
     server,
     cut: () => {
       server.closeAllConnections();
-      for (const socket of upgraded) socket.destroy();
+      sockets.cut();
     },
   };
 }
@@ -77,59 +74,3 @@ const unreadable: Record<string, [status: number, reason: string]> = {
   HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large"],
   ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout"],
 };
-
-/** Serves upgrades; gives the sockets that are open, which the HTTP server no longer counts as its own. */
-function serveSockets(app: App, server: Server, router: ReturnType<typeof createTrpcRouter>): Set<Duplex> {
-  const upgraded = new Set<Duplex>();
-  const options = { noServer: true, perMessageDeflate: false, clientTracking: false };
-  const trpc = new WebSocketServer({ ...options, maxPayload: maxJsonBytes });
-  const plain = new WebSocketServer({ ...options, maxPayload: maxWsFrameBytes });
-  const serveTrpc = createTrpcWsDoor(app, trpc, router);
-  const servePlain = createWsDoor(app);
-
-  server.on("upgrade", (request, socket, head) => {
-    hold(upgraded, socket);
-    const path = targetOf(request)?.pathname;
-    if (path !== trpcPath && path !== wsPath) return refuseUpgrade(socket, "404 Not Found");
-    const { origin } = request.headers;
-    if (origin && !isOriginAllowed(app.config, origin)) return refuseUpgrade(socket, "403 Forbidden");
-    if (path === trpcPath) {
-      trpc.handleUpgrade(request, socket, head, (ws) => serveTrpc(ws, request));
-      return;
-    }
-    servePlain(request, () => upgrade(plain, request, { socket, head })).catch((error: unknown) => {
-      app.log.error({ err: error }, "serving a socket failed");
-      socket.destroy();
-    });
-  });
-  return upgraded;
-}
-
-function upgrade(
-  wss: WebSocketServer,
-  request: IncomingMessage,
-  { socket: stream, head }: { socket: Duplex; head: Buffer },
-): Promise<Upgraded | undefined> {
-  if (stream.destroyed) return Promise.resolve(undefined);
-  const { promise, resolve } = Promise.withResolvers<Upgraded | undefined>();
-  // A handshake that is refused ends the connection, and nothing is served.
-  const giveUp = (): void => resolve(undefined);
-  stream.once("close", giveUp);
-  wss.handleUpgrade(request, stream, head, (socket) => {
-    stream.off("close", giveUp);
-    resolve({ socket, stream });
-  });
-  return promise;
-}
-
-/** Apart from the handler: these listeners live as long as the socket, and would keep its request with them. */
-function hold(upgraded: Set<Duplex>, socket: Duplex): void {
-  // A client that resets the connection while it is upgraded must not end the process.
-  socket.on("error", () => socket.destroy());
-  upgraded.add(socket);
-  socket.on("close", () => upgraded.delete(socket));
-}
-
-function refuseUpgrade(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
-}

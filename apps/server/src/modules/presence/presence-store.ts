@@ -18,7 +18,8 @@ export interface PresenceStore extends AsyncDisposable {
 
 /** A user, or a device of one, as the two kinds of sockets' owners are kept. */
 const keyOf = (userId: UserId, deviceId?: DeviceId): string =>
-  deviceId === undefined ? `sotto:presence:${userId}` : `sotto:presence:${userId}/${deviceId}`;
+  deviceId === undefined ? userId : `${userId}/${deviceId}`;
+const redisKey = (key: string): string => `sotto:presence:${key}`;
 
 /** Presence of a single process: the users and devices it holds sockets of. */
 export function createLocalPresence(): PresenceStore {
@@ -45,8 +46,8 @@ export function createRedisPresence(redis: Redis): PresenceStore {
   const vouch = (keys: Iterable<string>): Promise<unknown> => {
     const pipeline = redis.pipeline();
     for (const key of keys) {
-      pipeline.hset(key, processId, String(Date.now() + expiryMs));
-      pipeline.pexpire(key, expiryMs);
+      pipeline.hset(redisKey(key), processId, String(Date.now() + expiryMs));
+      pipeline.pexpire(redisKey(key), expiryMs);
     }
     return pipeline.exec();
   };
@@ -59,12 +60,12 @@ export function createRedisPresence(redis: Redis): PresenceStore {
   };
   const remove = (key: string): void => {
     local.delete(key);
-    redis.hdel(key, processId).catch(ignore);
+    redis.hdel(redisKey(key), processId).catch(ignore);
   };
   const isVouchedFor = async (key: string): Promise<boolean> => {
     if (local.has(key)) return true;
     // While Redis is away only this process's own sockets are known.
-    const vouched = await redis.hvals(key).catch((): string[] => []);
+    const vouched = await redis.hvals(redisKey(key)).catch((): string[] => []);
     return vouched.some((until) => Number(until) > Date.now());
   };
 
@@ -78,7 +79,7 @@ export function createRedisPresence(redis: Redis): PresenceStore {
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer);
       const pipeline = redis.pipeline();
-      for (const key of local) pipeline.hdel(key, processId);
+      for (const key of local) pipeline.hdel(redisKey(key), processId);
       await pipeline.exec().catch(ignore);
     },
   };

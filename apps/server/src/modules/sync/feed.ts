@@ -35,7 +35,7 @@ interface Cursor {
   /** The read under way; while there is one, live entries wait for it. */
   reading: Promise<void> | undefined;
   /** The newest of those that wait, without a hole. */
-  waiting: LogEntry[];
+  waiting: LogEntry[] | undefined;
 }
 
 const pageSize = 50;
@@ -74,7 +74,7 @@ export class Feed {
         sent: this.#isResuming ? this.#begin(state) : state.lastSeq,
         heard: Math.max(state.lastSeq, early.get(state.log) ?? 0),
         reading: undefined,
-        waiting: [],
+        waiting: undefined,
       });
     }
     this.#early = undefined;
@@ -140,7 +140,7 @@ export class Feed {
 
   /** A log that came into being, or that the user joined, while the feed runs. */
   #open(log: LogId, seq: number): void {
-    const cursor: Cursor = { sent: 0, heard: seq, reading: undefined, waiting: [] };
+    const cursor: Cursor = { sent: 0, heard: seq, reading: undefined, waiting: undefined };
     this.#cursors.set(log, cursor);
     cursor.reading = this.#read(log, cursor, async () => {
       const [state] = await this.#source.listStates(this.#reader, log);
@@ -171,13 +171,13 @@ export class Feed {
     } finally {
       // In the same turn in which the log was found level, so that what is heard next starts a new read.
       cursor.reading = undefined;
-      cursor.waiting = [];
+      cursor.waiting = undefined;
     }
   }
 
   /** What was heard live during the read need not be read as well. */
   #deliverWaiting(cursor: Cursor): void {
-    for (const entry of cursor.waiting) {
+    for (const entry of cursor.waiting ?? []) {
       if (this.#isClosed || !this.#sink.hasRoom()) return;
       if (entry.seq === cursor.sent + 1) this.#deliver(cursor, entry, "live");
     }
@@ -199,7 +199,7 @@ export class Feed {
 }
 
 function keepWaiting(cursor: Cursor, entry: LogEntry): void {
-  const { waiting } = cursor;
+  const waiting = (cursor.waiting ??= []);
   const last = waiting.at(-1);
   const follows = last === undefined || entry.seq === last.seq + 1;
   if (follows && waiting.length < maxWaiting) waiting.push(entry);

@@ -21,7 +21,8 @@ async function connect(...names: string[]): Promise<{ hub: Hub; told: string[] }
   const told: string[] = [];
   for (const userId of users(...names)) {
     const [sessionId, deviceId] = [`session of ${userId}` as SessionId, "device" as DeviceId];
-    hub.add({ id: userId, userId, sessionId, deviceId, expiresAt: Date.now() + 60_000, close: () => {} });
+    const caller = { userId, sessionId, deviceId, expiresAt: Date.now() + 60_000 };
+    hub.add({ connectionId: userId, caller, close: () => {} });
     onTestFinished(() => hub.remove(userId));
     const feed = new Feed({
       reader: { userId, deviceId },
@@ -57,4 +58,25 @@ test("of a pair's entry both are told", async () => {
   const { hub, told } = await connect("a", "b", "c");
   hub.publish(entry, users("c", "a"));
   expect(told.toSorted()).toEqual(["a", "c"]);
+});
+
+test("a connection is closed once its token has expired, and not before", () => {
+  let now = 1_000;
+  const hub = new Hub({ now: () => new Date(now) });
+  const closed: unknown[] = [];
+  const names: [string, number][] = [
+    ["soon", 2_000],
+    ["later", 2 ** 40],
+  ];
+  for (const [name, expiresAt] of names) {
+    const [userId, sessionId] = [name as UserId, name as SessionId];
+    const close = (code: number): void => void closed.push([name, code]);
+    hub.add({ connectionId: name, caller: { userId, sessionId, deviceId: null, expiresAt }, close });
+  }
+  now = 1_999;
+  hub.closeExpired();
+  expect(closed).toEqual([]);
+  now = 2_000;
+  hub.closeExpired();
+  expect(closed).toEqual([["soon", 4401]]);
 });

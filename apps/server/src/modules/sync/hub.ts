@@ -1,4 +1,5 @@
 import type { DeviceId, Signal, UserId } from "@sotto/schema";
+import type { Caller } from "../../pipeline/call.ts";
 import type { SessionEnd, SessionId } from "../accounts/accounts.tables.ts";
 import type { LogEntry } from "../logs/entries.ts";
 import type { Feed } from "./feed.ts";
@@ -16,27 +17,25 @@ export const closeCodes = {
 } as const;
 
 const maxConnectionsPerUser = 64;
-/** The longest delay that a timer takes. */
-const maxTimerMs = 2 ** 31 - 1;
 
 /** One authenticated socket. */
 export interface Connection {
   /** UUIDv7: of two connections the newer has the greater id. */
-  id: string;
-  userId: UserId;
-  sessionId: SessionId;
-  /** The device that the token had published when it connected. */
-  deviceId: DeviceId | null;
-  expiresAt: number;
+  connectionId: string;
+  /** Of the token, with the device that it had published when it connected. */
+  caller: Caller;
   close(code: number, reason: string): void;
 }
 
-interface Registered extends Connection {
+interface Registered {
+  connection: Connection;
   feeds: readonly Feed[];
   /** The device whose positions this connection resumes from. */
   resumingDevice: DeviceId | null;
-  expiry: NodeJS.Timeout | undefined;
 }
+
+/** What most connections have at first, and again at the end. */
+const noFeeds: readonly Feed[] = [];
 
 /** The sockets of this process, by user. */
 export class Hub {
@@ -64,44 +63,39 @@ export class Hub {
 
   /** Takes a socket in; false when the user holds too many. */
   add(connection: Connection): boolean {
-    const siblings = this.#users.get(connection.userId) ?? [];
+    const { userId, sessionId } = connection.caller;
+    const siblings = this.#users.get(userId) ?? [];
     if (siblings.length >= maxConnectionsPerUser) return false;
-    const registered: Registered = {
-      ...connection,
-      feeds: [],
-      resumingDevice: null,
-      expiry: undefined,
-    };
-    this.#watchExpiry(registered);
+    const registered: Registered = { connection, feeds: noFeeds, resumingDevice: null };
     this.#tellDevice(registered, siblings, true);
-    include(this.#users, connection.userId, registered);
-    this.#connections.set(connection.id, registered);
-    include(this.#sessions, connection.sessionId, registered);
-    if (siblings.length === 0) this.#userListener(connection.userId, true);
+    include(this.#users, userId, registered);
+    this.#connections.set(connection.connectionId, registered);
+    include(this.#sessions, sessionId, registered);
+    if (siblings.length === 0) this.#userListener(userId, true);
     return true;
   }
 
   remove(connectionId: string): void {
-    const connection = this.#connections.get(connectionId);
-    if (!connection) return;
-    clearTimeout(connection.expiry);
+    const registered = this.#connections.get(connectionId);
+    if (!registered) return;
+    const { userId, sessionId } = registered.connection.caller;
     this.#connections.delete(connectionId);
-    exclude(this.#sessions, connection.sessionId, connection);
-    exclude(this.#users, connection.userId, connection);
-    const siblings = this.#users.get(connection.userId) ?? [];
-    this.#tellDevice(connection, siblings, false);
-    if (siblings.length === 0) this.#userListener(connection.userId, false);
+    exclude(this.#sessions, sessionId, registered);
+    exclude(this.#users, userId, registered);
+    const siblings = this.#users.get(userId) ?? [];
+    this.#tellDevice(registered, siblings, false);
+    if (siblings.length === 0) this.#userListener(userId, false);
   }
 
   /** Lets a feed hear what is published for the connection's user. */
   attach(connectionId: string, feed: Feed): void {
-    const connection = this.#connections.get(connectionId);
-    if (connection) connection.feeds = [...connection.feeds, feed];
+    const registered = this.#connections.get(connectionId);
+    if (registered) registered.feeds = [...registered.feeds, feed];
   }
 
   detach(connectionId: string, feed: Feed): void {
-    const connection = this.#connections.get(connectionId);
-    if (connection) connection.feeds = connection.feeds.filter((other) => other !== feed);
+    const registered = this.#connections.get(connectionId);
+    if (registered) registered.feeds = registered.feeds.filter((other) => other !== feed);
   }
 
   publish(entry: LogEntry, audience: Resolved): void {
@@ -121,28 +115,35 @@ export class Hub {
 
   /** Notes that the connection resumes for a device. */
   resumeDevice(connectionId: string, deviceId: DeviceId): void {
-    const connection = this.#connections.get(connectionId);
-    if (connection) connection.resumingDevice = deviceId;
+    const registered = this.#connections.get(connectionId);
+    if (registered) registered.resumingDevice = deviceId;
   }
 
   /** Closes the device's older resuming connections: positions have one reader, the newest. */
   replaceDevice(userId: UserId, deviceId: string, byConnectionId: string): void {
-    for (const connection of this.#users.get(userId) ?? []) {
-      if (connection.resumingDevice === deviceId && connection.id < byConnectionId) {
+    for (const { connection, resumingDevice } of this.#users.get(userId) ?? []) {
+      if (resumingDevice === deviceId && connection.connectionId < byConnectionId) {
         connection.close(closeCodes.replaced, "replaced by a newer connection");
       }
     }
   }
 
   closeSession(sessionId: SessionId, end: SessionEnd): void {
-    for (const connection of this.#sessions.get(sessionId) ?? []) {
+    for (const { connection } of this.#sessions.get(sessionId) ?? []) {
       if (end === "device_removed") connection.close(closeCodes.deviceRemoved, "device removed");
       else connection.close(closeCodes.token, "session ended");
     }
   }
 
+  closeExpired(): void {
+    const now = this.#now().getTime();
+    for (const { connection } of this.#connections.values()) {
+      if (connection.caller.expiresAt <= now) connection.close(closeCodes.token, "token expired");
+    }
+  }
+
   closeAll(): void {
-    for (const connection of this.#connections.values()) {
+    for (const { connection } of this.#connections.values()) {
       connection.close(closeCodes.shutdown, "server shutting down");
     }
   }
@@ -155,23 +156,20 @@ export class Hub {
     return [...(this.#users.get(userId) ?? [])].flatMap(({ feeds }) => feeds);
   }
 
-  #tellDevice({ userId, deviceId }: Registered, others: Iterable<Registered>, isConnected: boolean): void {
+  #tellDevice({ connection }: Registered, others: Iterable<Registered>, isConnected: boolean): void {
+    const { userId, deviceId } = connection.caller;
     if (deviceId === null) return;
-    for (const other of others) if (other.deviceId === deviceId) return;
+    for (const other of others) if (other.connection.caller.deviceId === deviceId) return;
     this.#deviceListener(userId, deviceId, isConnected);
   }
+}
 
-  /** Closes the connection when its token has expired; a timer takes at most 24.8 days, so it may be set again. */
-  #watchExpiry(connection: Registered): void {
-    const leftMs = connection.expiresAt - this.#now().getTime();
-    connection.expiry = setTimeout(
-      () => {
-        if (leftMs > maxTimerMs) this.#watchExpiry(connection);
-        else connection.close(closeCodes.token, "token expired");
-      },
-      Math.min(Math.max(leftMs, 0), maxTimerMs),
-    );
-  }
+const expiryPeriodMs = 1_000;
+
+/** Closes sockets whose token has expired: one timer for all, since each would take a third of a kilobyte. */
+export function watchExpiry(hub: Hub): Disposable {
+  const timer = setInterval(() => hub.closeExpired(), expiryPeriodMs);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 function include<Key>(lists: Map<Key, readonly Registered[]>, key: Key, connection: Registered): void {

@@ -4,7 +4,7 @@ import { signIn } from "../../../test/rest-client.ts";
 import { startTestServer } from "../../../test/test-server.ts";
 import { authenticate } from "../accounts/authenticate.ts";
 import type { FeedEvent } from "./feed.ts";
-import { openFeed } from "./subscribe.service.ts";
+import { SocketFeed } from "./subscribe.service.ts";
 
 test("a signal is left out for a socket with a backlog, and comes again once it is read", async () => {
   await using server = await startTestServer();
@@ -14,14 +14,10 @@ test("a signal is left out for a socket with a backlog, and comes again once it 
   let bufferedBytes = 0;
   const delivered: FeedEvent[] = [];
   const socket = { connectionId: "1", bufferedBytes: () => bufferedBytes, close: () => {} };
-  app.hub.add({ ...caller, id: socket.connectionId, close: socket.close });
-  const feed = openFeed(app, {
-    reader: caller,
-    socket,
-    resume: false,
-    deliver: (event) => void delivered.push(event),
-  });
-  await feed.started;
+  app.hub.add({ ...socket, caller });
+  const writer = { write: (event: FeedEvent) => void delivered.push(event) };
+  using feed = new SocketFeed(app, { reader: caller, socket, resume: false, writer });
+  await feed.start();
   const tell = (isTyping: boolean): void => {
     const signal: Signal = {
       type: "typing",

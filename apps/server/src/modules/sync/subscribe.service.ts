@@ -18,29 +18,40 @@ const roomPollMs = 20;
 /** A reader that takes nothing of a backlog for this long is closed. */
 const maxStallMs = 30_000;
 
+/** Puts what a feed delivers into the frames of its door. */
+export interface FeedWriter {
+  write(event: FeedEvent): void;
+}
+
 interface FeedOptions {
   reader: Reader;
   socket: SubscriberSocket;
   resume: boolean;
-  deliver: (event: FeedEvent) => void;
+  writer: FeedWriter;
 }
 
-/** A feed and the socket it streams to; one object without closures, since there are many. */
-class SocketFeed implements FeedSource, FeedSink, Disposable {
+/**
+ * What streams a feed to one socket: back-pressure, metrics and the close codes are the same for all doors.
+ * One object without closures, since there are many.
+ */
+export class SocketFeed implements FeedSource, FeedSink, Disposable {
   readonly #app: App;
   readonly #socket: SubscriberSocket;
-  readonly #deliver: (event: FeedEvent) => void;
+  readonly #writer: FeedWriter;
   readonly #feed: Feed;
-  readonly started: Promise<void>;
 
-  constructor(app: App, { reader, socket, resume, deliver }: FeedOptions) {
+  constructor(app: App, { reader, socket, resume, writer }: FeedOptions) {
     this.#app = app;
     this.#socket = socket;
-    this.#deliver = deliver;
+    this.#writer = writer;
     this.#feed = new Feed({ reader, source: this, sink: this, resume });
     app.hub.attach(socket.connectionId, this.#feed);
     if (resume) resumeDevice(app, reader, socket.connectionId);
-    this.started = this.#feed.start().catch((error: unknown) => this.fail(error));
+  }
+
+  /** Resolves when the backlog is delivered. */
+  async start(): Promise<void> {
+    await this.#feed.start().catch((error: unknown) => this.fail(error));
   }
 
   /** Feeds read in turn; one that was closed while it waited reads nothing. */
@@ -56,12 +67,12 @@ class SocketFeed implements FeedSource, FeedSink, Disposable {
 
   deliver(event: FeedEvent): void {
     if (event.type === "entry") this.#app.metrics.delivered.inc({ from: event.from });
-    this.#deliver(event);
+    this.#writer.write(event);
     if (this.#socket.bufferedBytes() > maxBufferedBytes) this.#endSlow();
   }
 
   signal(signal: Signal): void {
-    if (this.hasRoom()) this.#deliver(signal);
+    if (this.hasRoom()) this.#writer.write(signal);
   }
 
   hasRoom(): boolean {
@@ -93,11 +104,6 @@ class SocketFeed implements FeedSource, FeedSink, Disposable {
   }
 }
 
-/** What streams a feed to one socket: back-pressure, metrics and the close codes are the same for all doors. */
-export function openFeed(app: App, options: FeedOptions): { started: Promise<void> } & Disposable {
-  return new SocketFeed(app, options);
-}
-
 function resumeDevice(app: App, { userId, deviceId }: Reader, connectionId: string): void {
   if (!deviceId) return;
   app.hub.resumeDevice(connectionId, deviceId);
@@ -126,17 +132,24 @@ export async function* subscribe(call: Call<DeviceCaller>): AsyncGenerator<SyncE
   const queue: FeedEvent[] = [];
   let queuedBytes = 0;
   let arrival = Promise.withResolvers<void>();
-  using _feed = openFeed(app, {
+  using feed = new SocketFeed(app, {
     reader: caller,
     // What the generator has not yielded is as unsent as what the network has not taken.
-    socket: { ...socket, bufferedBytes: () => socket.bufferedBytes() + queuedBytes },
+    socket: {
+      connectionId: socket.connectionId,
+      bufferedBytes: () => socket.bufferedBytes() + queuedBytes,
+      close: (code, reason) => socket.close(code, reason),
+    },
     resume: true,
-    deliver: (event) => {
-      queue.push(event);
-      queuedBytes += sizeOf(event);
-      arrival.resolve();
+    writer: {
+      write: (event) => {
+        queue.push(event);
+        queuedBytes += sizeOf(event);
+        arrival.resolve();
+      },
     },
   });
+  void feed.start();
   signal.addEventListener("abort", () => arrival.resolve());
   while (!signal.aborted) {
     const event = queue.shift();

@@ -9,7 +9,8 @@ import { authenticate } from "../../modules/accounts/authenticate.ts";
 import { closeCodes } from "../../modules/sync/hub.ts";
 import { addressOf, bearerTokenOf, requestIdOf } from "../http-context.ts";
 import { maxJsonBytes } from "../rest/body.ts";
-import { admitSocket, closeOf, closeSocket, watchSocket } from "../ws/sockets.ts";
+import type { ServerSocket } from "../ws/server-socket.ts";
+import { admitSocket, closeOf, closeSocket } from "../ws/sockets.ts";
 import { toTrpcError } from "./trpc-errors.ts";
 import type { createTrpcRouter, TrpcContext } from "./trpc-router.ts";
 
@@ -64,6 +65,7 @@ export function createTrpcWsDoor(app: App, wss: WebSocketServer, router: Router)
         const caller = await app.socketReads.run(() => authenticate(app, token));
         const admitted = admitSocket(app, caller);
         admitted.bind(socket);
+        socket.once("close", () => admitted.release());
         return { token, address: addressOf(req), requestId, door: "trpc_ws", socket: admitted };
       } catch (error) {
         closeSocket(app, socket, ...trpcCloseOf(error));
@@ -71,8 +73,7 @@ export function createTrpcWsDoor(app: App, wss: WebSocketServer, router: Router)
       }
     },
   });
-  return (socket: WebSocket, request: IncomingMessage): void => {
-    watchSocket(app, socket, "trpc");
+  return (socket: ServerSocket, request: IncomingMessage): void => {
     const close = (): void => closeSocket(app, socket, closeCodes.tryLater, "no token came");
     const timer = setTimeout(close, authenticationMs);
     unauthenticated.set(socket, timer);

@@ -2,30 +2,14 @@ import { v7 as uuidv7 } from "uuid";
 import type { WebSocket } from "ws";
 import type { App } from "../../app.ts";
 import { AppError } from "../../errors.ts";
-import { closeCodes } from "../../modules/sync/hub.ts";
+import { closeCodes, type Connection } from "../../modules/sync/hub.ts";
 import type { Caller, SubscriberSocket } from "../../pipeline/call.ts";
 
-const maxFramesPerSecond = 200;
-
-/** Counts a socket and closes one that sends too many frames. */
-export function watchSocket(app: App, socket: WebSocket, door: string): void {
-  app.metrics.sockets.inc({ door });
-  socket.on("close", () => app.metrics.sockets.dec({ door }));
-  // A broken frame closes the socket; there is nobody to tell.
-  socket.on("error", () => {});
-  let frames = 0;
-  let windowStart = Date.now();
-  socket.on("message", () => {
-    const now = Date.now();
-    if (now - windowStart >= 1000) {
-      windowStart = now;
-      frames = 0;
-    }
-    if (++frames > maxFramesPerSecond) closeSocket(app, socket, closeCodes.tooManyFrames, "too many frames");
-  });
-}
-
-export function closeSocket(app: App, socket: WebSocket, ...[code, reason]: [number, string]): void {
+export function closeSocket(
+  app: Pick<App, "metrics">,
+  socket: WebSocket,
+  ...[code, reason]: [number, string]
+): void {
   if (socket.readyState !== socket.OPEN) return;
   app.metrics.closed.inc({ code });
   socket.close(code, reason);
@@ -39,14 +23,6 @@ export function closeOf(error: unknown): [code: number, reason: string] {
   return [closeCodes.token, error.message];
 }
 
-/** What the hub and the feeds know of a socket; it may still be on its way through the upgrade. */
-export interface AdmittedSocket extends SubscriberSocket {
-  /** The upgrade is done. A close that came meanwhile is carried out now. */
-  bind(socket: WebSocket): void;
-  /** Takes the socket out of the hub. */
-  release(): void;
-}
-
 /**
  * A UUIDv7 that sorts behind every earlier one of this process, also of the same millisecond, which those of
  * `node:crypto` do not: by it the hub knows which connection of a device is the newest.
@@ -54,31 +30,44 @@ export interface AdmittedSocket extends SubscriberSocket {
 export const newConnectionId = (): string => uuidv7();
 
 /**
- * Registers an authenticated socket with the hub until it closes: expiry, logout and the removal
- * of its device close it. Throws `TOO_MANY_CONNECTIONS`.
+ * An authenticated socket as the hub and the feeds know it: expiry, logout and the removal of its device
+ * close it. It may still be on its way through the upgrade.
  */
-export function admitSocket(app: App, { userId, sessionId, deviceId, expiresAt }: Caller): AdmittedSocket {
-  const connectionId = newConnectionId();
-  let bound: WebSocket | undefined;
-  let earlyClose: [number, string] | undefined;
-  const close = (code: number, reason: string): void => {
-    if (bound) closeSocket(app, bound, code, reason);
-    else earlyClose ??= [code, reason];
-  };
-  if (!app.hub.add({ id: connectionId, userId, sessionId, deviceId, expiresAt, close })) {
-    throw new AppError("TOO_MANY_CONNECTIONS");
+export class AdmittedSocket implements Connection, SubscriberSocket {
+  readonly connectionId = newConnectionId();
+  readonly caller: Caller;
+  readonly #app: App;
+  #socket: WebSocket | undefined;
+  #earlyClose: [code: number, reason: string] | undefined;
+
+  constructor(app: App, caller: Caller) {
+    this.#app = app;
+    this.caller = caller;
   }
-  const release = (): void => app.hub.remove(connectionId);
-  return {
-    connectionId,
-    bufferedBytes: () => bound?.bufferedAmount ?? 0,
-    close,
-    release,
-    bind: (socket) => {
-      bound = socket;
-      socket.on("close", release);
-      if (socket.readyState !== socket.OPEN) release();
-      if (earlyClose) close(...earlyClose);
-    },
-  };
+
+  bufferedBytes(): number {
+    return this.#socket?.bufferedAmount ?? 0;
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#socket) closeSocket(this.#app, this.#socket, code, reason);
+    else this.#earlyClose ??= [code, reason];
+  }
+
+  /** The upgrade is done. A close that came meanwhile is carried out now. */
+  bind(socket: WebSocket): void {
+    this.#socket = socket;
+    if (this.#earlyClose) this.close(...this.#earlyClose);
+  }
+
+  release(): void {
+    this.#app.hub.remove(this.connectionId);
+  }
+}
+
+/** Takes the socket of a verified token into the hub until it is released. Throws `TOO_MANY_CONNECTIONS`. */
+export function admitSocket(app: App, caller: Caller): AdmittedSocket {
+  const admitted = new AdmittedSocket(app, caller);
+  if (!app.hub.add(admitted)) throw new AppError("TOO_MANY_CONNECTIONS");
+  return admitted;
 }

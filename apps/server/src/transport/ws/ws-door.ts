@@ -1,24 +1,24 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { RawData, WebSocket } from "ws";
+import type { RawData } from "ws";
 import type { App } from "../../app.ts";
 import { AppError } from "../../errors.ts";
 import { authenticate } from "../../modules/accounts/authenticate.ts";
 import type { FeedEvent } from "../../modules/sync/feed.ts";
-import { openFeed } from "../../modules/sync/subscribe.service.ts";
+import { SocketFeed, type FeedWriter } from "../../modules/sync/subscribe.service.ts";
 import type { Caller } from "../../pipeline/call.ts";
 import { addressOf, bearerTokenOf, targetOf } from "../http-context.ts";
 import { AckQueue } from "./acks.ts";
 import { frameOf } from "./frames.ts";
 import { writeFrame } from "./outbox.ts";
-import { admitSocket, closeOf, closeSocket, watchSocket, type AdmittedSocket } from "./sockets.ts";
+import type { ServerSocket, SocketHandler } from "./server-socket.ts";
+import { admitSocket, closeOf, closeSocket, type AdmittedSocket } from "./sockets.ts";
 
 export const wsPath = "/ws";
-const pingMs = 30_000;
 
 /** A WebSocket, and the connection under it. */
 export interface Upgraded {
-  socket: WebSocket;
+  socket: ServerSocket;
   stream: Duplex;
 }
 
@@ -58,43 +58,69 @@ interface Connection {
 }
 
 async function serve(app: App, upgrade: Upgrade, connection: Connection): Promise<void> {
-  const { caller, admitted, resume, token, address } = connection;
-  const early: FeedEvent[] = [];
-  let deliver = (event: FeedEvent): void => void early.push(event);
-  const feed = openFeed(app, {
-    reader: caller,
-    socket: admitted,
-    resume,
-    deliver: (event) => deliver(event),
-  });
-  if (!resume) await feed.started;
+  const handler = new PlainSocket(app, connection);
+  const started = handler.feed.start();
+  if (!connection.resume) await started;
   const upgraded = await upgrade();
-  if (!upgraded) {
-    feed[Symbol.dispose]();
-    admitted.release();
-    return;
-  }
-  const { socket, stream } = upgraded;
-  watchSocket(app, socket, "ws");
-  keepAlive(socket);
-  socket.on("close", () => feed[Symbol.dispose]());
-  listen(socket, new AckQueue(app, { token, address, requestId: admitted.connectionId }));
-  deliver = (event) => {
-    if (socket.readyState !== socket.OPEN) return;
-    const frame = frameOf(event, caller, { resume });
-    if (frame) writeFrame(stream, frame);
-  };
-  for (const event of early.splice(0)) deliver(event);
-  admitted.bind(socket);
+  if (upgraded) handler.open(upgraded);
+  else handler.closed();
 }
 
-/** Of what a client sends, `ack` and `ping` count; the rest is ignored. */
-function listen(socket: WebSocket, acks: AckQueue): void {
-  socket.on("message", (data: RawData, isBinary: boolean) => {
+/** Serves one socket; without closures, since there are many. */
+class PlainSocket implements SocketHandler, FeedWriter {
+  readonly #app: App;
+  readonly #connection: Connection;
+  readonly feed: SocketFeed;
+  #upgraded: Upgraded | undefined;
+  /** What is to be sent once the socket is open. */
+  #early: FeedEvent[] | undefined = [];
+  #acks: AckQueue | undefined;
+
+  constructor(app: App, connection: Connection) {
+    const { caller, admitted, resume } = connection;
+    this.#app = app;
+    this.#connection = connection;
+    this.feed = new SocketFeed(app, { reader: caller, socket: admitted, resume, writer: this });
+  }
+
+  open(upgraded: Upgraded): void {
+    this.#upgraded = upgraded;
+    upgraded.socket.serve(this);
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const event of early) this.write(event);
+    this.#connection.admitted.bind(upgraded.socket);
+  }
+
+  write(event: FeedEvent): void {
+    if (!this.#upgraded) return void this.#early?.push(event);
+    const { socket, stream } = this.#upgraded;
+    if (socket.readyState !== socket.OPEN) return;
+    const frame = frameOf(event, this.#connection.caller, this.#connection);
+    if (frame) writeFrame(stream, frame);
+  }
+
+  /** Of what a client sends, `ack` and `ping` count; the rest is ignored. */
+  receive(data: RawData, isBinary: boolean): void {
     const frame = isBinary ? undefined : parseFrame(data);
-    if (frame?.["type"] === "ping") socket.send('{"type":"pong"}');
-    else if (frame?.["type"] === "ack") acks.add(frame);
-  });
+    if (frame?.["type"] === "ping") this.#upgraded?.socket.send('{"type":"pong"}');
+    else if (frame?.["type"] === "ack") this.#takeAck(frame);
+  }
+
+  #takeAck(frame: object): void {
+    const { token, address, admitted } = this.#connection;
+    this.#acks ??= new AckQueue(this.#app, { token, address, requestId: admitted.connectionId });
+    this.#acks.add(frame);
+  }
+
+  ping(): void {
+    this.#upgraded?.socket.ping();
+  }
+
+  closed(): void {
+    this.feed[Symbol.dispose]();
+    this.#connection.admitted.release();
+  }
 }
 
 function parseFrame(data: RawData): Record<string, unknown> | undefined {
@@ -104,20 +130,4 @@ function parseFrame(data: RawData): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Ends sockets whose other side is gone without a word. */
-function keepAlive(socket: WebSocket): void {
-  let isAlive = true;
-  socket.on("pong", () => (isAlive = true));
-  socket.on("message", () => (isAlive = true));
-  const timer = setInterval(() => {
-    if (!isAlive) {
-      socket.terminate();
-      return;
-    }
-    isAlive = false;
-    socket.ping();
-  }, pingMs);
-  socket.on("close", () => clearInterval(timer));
 }
