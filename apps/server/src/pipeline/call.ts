@@ -26,9 +26,6 @@ export interface Call<C extends Caller | null = Caller> {
   address: string;
   /** REST's `Idempotency-Key`, where the procedure honours it, with a hash of the request; of an upload, of what was read. */
   idempotency?: { key: string; hashRequest: () => Buffer };
-  /** The socket that a subscription streams to. */
-  socket?: SubscriberSocket;
-  signal?: AbortSignal;
 }
 
 /** The raw bytes of an upload as they arrive; to be read once. */
@@ -68,6 +65,17 @@ export type DownloadAnswer<Output> =
     }
   | { kind: "json"; value: Output };
 
+/** One call of a subscription, which lasts until what it gives is disposed of. */
+export interface SubscriptionCall<C extends Caller | null, Event> extends Call<C> {
+  /** Where the events go; over HTTP nowhere. */
+  subscriber?: Subscriber<Event>;
+}
+
+export interface Subscriber<Event> {
+  socket: SubscriberSocket;
+  send(event: Event): void;
+}
+
 /** What a subscription needs of its transport. */
 export interface SubscriberSocket {
   connectionId: string;
@@ -82,11 +90,17 @@ type CallerOf<P extends Procedure> = P["access"] extends "public"
     ? DeviceCaller
     : Caller;
 
+type CallOf<P extends Procedure> = P["kind"] extends "upload"
+  ? UploadCall<CallerOf<P>>
+  : P["kind"] extends "subscription"
+    ? SubscriptionCall<CallerOf<P>, z.output<P["output"]>>
+    : Call<CallerOf<P>>;
+
 type Handler<P extends Procedure> = (
-  call: P["kind"] extends "upload" ? UploadCall<CallerOf<P>> : Call<CallerOf<P>>,
+  call: CallOf<P>,
   input: z.output<P["input"]>,
 ) => P["kind"] extends "subscription"
-  ? AsyncIterable<z.output<P["output"]>, void>
+  ? Disposable
   : P["kind"] extends "download"
     ? Promise<DownloadAnswer<z.output<P["output"]>>>
     : Promise<z.output<P["output"]>>;

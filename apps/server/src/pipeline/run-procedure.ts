@@ -3,7 +3,7 @@ import type { App } from "../app.ts";
 import { AppError } from "../errors.ts";
 import { authenticate } from "../modules/accounts/authenticate.ts";
 import { handlers } from "../modules/handlers.ts";
-import type { Call, Caller, DownloadAnswer, SubscriberSocket, UploadBody, UploadCall } from "./call.ts";
+import type { Caller, DownloadAnswer, Subscriber, SubscriptionCall, UploadBody, UploadCall } from "./call.ts";
 import { limitCall } from "./rate-classes.ts";
 import { hashRequest } from "./request-hash.ts";
 
@@ -18,14 +18,14 @@ export interface Request {
   address: string;
   requestId: string;
   idempotencyKey?: string | undefined;
-  socket?: SubscriberSocket | undefined;
-  signal?: AbortSignal | undefined;
+  /** Where the events of a subscription go. */
+  subscriber?: Subscriber<unknown> | undefined;
   /** The raw bytes of an upload. */
   body?: UploadBody | undefined;
 }
 
-type AnyCall = Call<Caller | null> & Partial<Pick<UploadCall, "body">>;
-type AnyHandler = (call: AnyCall, input: unknown) => Promise<unknown> | AsyncIterable<unknown>;
+type AnyCall = SubscriptionCall<Caller | null, unknown> & Partial<Pick<UploadCall, "body">>;
+type AnyHandler = (call: AnyCall, input: unknown) => Promise<unknown> | Disposable;
 
 /** The one way into a procedure: authenticate → limit → parse → service. Errors are mapped by the door. */
 export async function runProcedure(app: App, request: Request): Promise<unknown> {
@@ -34,8 +34,7 @@ export async function runProcedure(app: App, request: Request): Promise<unknown>
   await limitCall(app, procedure.limit, { caller, address: request.address });
   const input = parseInput(procedure.input, await request.readInput());
   const call: AnyCall = { app, caller, requestId: request.requestId, address: request.address };
-  if (request.socket) call.socket = request.socket;
-  if (request.signal) call.signal = request.signal;
+  if (request.subscriber) call.subscriber = request.subscriber;
   let { body } = request;
   if (procedure.creates && request.idempotencyKey) {
     const hashed = hashRequest({ area: request.area, name: request.name, input }, body);
@@ -49,6 +48,11 @@ export async function runProcedure(app: App, request: Request): Promise<unknown>
 /** The same for a procedure whose kind is `download`: `handlers.ts` proves that it answers one. */
 export async function runDownload(app: App, request: Request): Promise<DownloadAnswer<unknown>> {
   return (await runProcedure(app, request)) as DownloadAnswer<unknown>;
+}
+
+/** The same for one whose kind is `subscription`. */
+export async function runSubscription(app: App, request: Request): Promise<Disposable> {
+  return (await runProcedure(app, request)) as Disposable;
 }
 
 /** Narrowing the caller by the contract's `access` is what `requireAccess` does; the types cannot follow it. */

@@ -1,7 +1,7 @@
 import type { LogId, Signal, SyncEvent } from "@sotto/schema";
 import { AppError } from "../../errors.ts";
 import type { App } from "../../app.ts";
-import type { Call, DeviceCaller, SubscriberSocket } from "../../pipeline/call.ts";
+import type { DeviceCaller, SubscriberSocket, SubscriptionCall } from "../../pipeline/call.ts";
 import { viewEntry, type LogEntry, type Reader } from "../logs/entries.ts";
 import { listLogStates, type LogState } from "../logs/logs.service.ts";
 import { readEntries } from "./entries.service.ts";
@@ -12,8 +12,6 @@ import { closeCodes } from "./hub.ts";
 export const maxBufferedBytes = 1_048_576;
 /** A backlog waits, and signals are left out, while more than this is on its way. */
 const backlogWindowBytes = 262_144;
-/** Everything of an event but a ciphertext. */
-const fixedEventBytes = 512;
 const roomPollMs = 20;
 /** A reader that takes nothing of a backlog for this long is closed. */
 const maxStallMs = 30_000;
@@ -126,47 +124,17 @@ async function waitForRoom(socket: SubscriberSocket): Promise<boolean> {
 }
 
 /** The tRPC subscription: everything above the device's positions, `caught_up`, then what happens. */
-export async function* subscribe(call: Call<DeviceCaller>): AsyncGenerator<SyncEvent, void> {
-  const { app, caller, socket, signal } = call;
-  if (!socket || !signal) throw new AppError("SUBSCRIPTION_NEEDS_SOCKET");
-  const queue: FeedEvent[] = [];
-  let queuedBytes = 0;
-  let arrival = Promise.withResolvers<void>();
-  using feed = new SocketFeed(app, {
-    reader: caller,
-    // What the generator has not yielded is as unsent as what the network has not taken.
-    socket: {
-      connectionId: socket.connectionId,
-      bufferedBytes: () => socket.bufferedBytes() + queuedBytes,
-      close: (code, reason) => socket.close(code, reason),
-    },
-    resume: true,
-    writer: {
-      write: (event) => {
-        queue.push(event);
-        queuedBytes += sizeOf(event);
-        arrival.resolve();
-      },
-    },
-  });
+export function subscribe({
+  app,
+  caller,
+  subscriber,
+}: SubscriptionCall<DeviceCaller, SyncEvent>): Disposable {
+  if (!subscriber) throw new AppError("SUBSCRIPTION_NEEDS_SOCKET");
+  const { socket } = subscriber;
+  const writer = { write: (event: FeedEvent) => subscriber.send(viewEvent(event, caller)) };
+  const feed = new SocketFeed(app, { reader: caller, socket, resume: true, writer });
   void feed.start();
-  signal.addEventListener("abort", () => arrival.resolve());
-  while (!signal.aborted) {
-    const event = queue.shift();
-    if (event) {
-      queuedBytes -= sizeOf(event);
-      yield viewEvent(event, caller);
-    } else {
-      await arrival.promise;
-      arrival = Promise.withResolvers<void>();
-    }
-  }
-}
-
-/** About what the event will take on the wire. */
-function sizeOf(event: FeedEvent): number {
-  if (event.type !== "entry" || event.entry.body.type !== "message.created") return fixedEventBytes;
-  return fixedEventBytes + event.entry.body.message.ciphertext.length;
+  return feed;
 }
 
 function viewEvent(event: FeedEvent, reader: Reader): SyncEvent {

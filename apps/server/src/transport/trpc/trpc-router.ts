@@ -2,8 +2,8 @@ import { contract, type Procedure } from "@sotto/schema";
 import { initTRPC } from "@trpc/server";
 import type { App } from "../../app.ts";
 import { AppError } from "../../errors.ts";
-import type { SubscriberSocket } from "../../pipeline/call.ts";
-import { runProcedure } from "../../pipeline/run-procedure.ts";
+import type { Subscriber } from "../../pipeline/call.ts";
+import { runProcedure, runSubscription, type Request } from "../../pipeline/run-procedure.ts";
 import { formatTrpcError, toTrpcError } from "./trpc-errors.ts";
 
 export interface TrpcContext {
@@ -11,7 +11,6 @@ export interface TrpcContext {
   address: string;
   requestId: string;
   door: "trpc_http" | "trpc_ws";
-  socket?: SubscriberSocket | undefined;
 }
 
 const t = initTRPC.context<TrpcContext>().create({
@@ -37,44 +36,60 @@ export function createTrpcRouter(app: App) {
   return t.router(Object.fromEntries(areas));
 }
 
+export type TrpcRouter = ReturnType<typeof createTrpcRouter>;
+
 interface Invocation {
   ctx: TrpcContext;
   input: unknown;
-  signal: AbortSignal | undefined;
+}
+
+/** Opens a subscription for a socket; its events go to the subscriber until it is disposed of. */
+export function openSubscription(
+  app: App,
+  path: string,
+  invocation: Invocation & { subscriber: Subscriber<unknown> },
+): Promise<Disposable> {
+  const [area = "", name = "", ...more] = path.split(".");
+  const procedures: Record<string, Record<string, Procedure>> = contract;
+  if (more.length > 0 || procedures[area]?.[name]?.kind !== "subscription") {
+    return Promise.reject(toTrpcError(new AppError("ROUTE_NOT_FOUND")));
+  }
+  const { subscriber } = invocation;
+  return observe(app, { area, name }, invocation, (request) =>
+    runSubscription(app, { ...request, subscriber }),
+  );
 }
 
 function buildProcedure(app: App, named: { area: string; name: string; kind: Procedure["kind"] }) {
   // The pipeline parses: tRPC passes the input on as it came.
   const base = t.procedure.input((raw: unknown) => raw);
-  const run = (invocation: Invocation) => call(app, named, invocation);
+  const run = (invocation: Invocation) =>
+    observe(app, named, invocation, (request) => runProcedure(app, request));
   if (named.kind === "query") return base.query(run);
   if (named.kind === "mutation") return base.mutation(run);
+  // Over HTTP it is refused; sockets use `openSubscription`.
   return base.subscription(async function* (invocation) {
-    const events = await run(invocation);
-    if (isAsyncIterable(events)) yield* events;
+    yield await run(invocation);
   });
 }
 
-async function call(
+/** Runs a call, measures it, and gives its error the form of tRPC's. */
+async function observe<Result>(
   app: App,
-  named: { area: string; name: string },
-  invocation: Invocation,
-): Promise<unknown> {
-  const { ctx, input, signal } = invocation;
+  { area, name }: { area: string; name: string },
+  { ctx, input }: Invocation,
+  run: (request: Request) => Promise<Result>,
+): Promise<Result> {
   const startedAt = performance.now();
   let outcome = "ok";
   try {
-    return await runProcedure(app, { ...named, readInput: () => input, signal, ...ctx });
+    return await run({ area, name, readInput: () => input, ...ctx });
   } catch (error) {
     outcome = error instanceof AppError ? error.code : "INTERNAL";
     if (outcome === "INTERNAL") app.log.error({ requestId: ctx.requestId, err: error }, "call failed");
     throw toTrpcError(error);
   } finally {
-    const procedure = `${named.area}.${named.name}`;
-    app.metrics.calls.observe({ procedure, door: ctx.door, outcome }, (performance.now() - startedAt) / 1000);
+    const seconds = (performance.now() - startedAt) / 1000;
+    app.metrics.calls.observe({ procedure: `${area}.${name}`, door: ctx.door, outcome }, seconds);
   }
-}
-
-function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }

@@ -5,8 +5,9 @@ import type { App } from "../../app.ts";
 import { isOriginAllowed } from "../cors.ts";
 import { targetOf } from "../http-context.ts";
 import { maxJsonBytes } from "../rest/body.ts";
-import { createTrpcWsDoor, trpcPath } from "../trpc/trpc-door.ts";
-import type { createTrpcRouter } from "../trpc/trpc-router.ts";
+import { trpcPath } from "../trpc/trpc-door.ts";
+import type { TrpcRouter } from "../trpc/trpc-router.ts";
+import { TrpcSocket } from "../trpc/trpc-socket.ts";
 import { createOpenSockets } from "./open-sockets.ts";
 import { ServerSocket, type SocketDoor } from "./server-socket.ts";
 import { createWsDoor, wsPath, type Upgraded } from "./ws-door.ts";
@@ -14,11 +15,7 @@ import { createWsDoor, wsPath, type Upgraded } from "./ws-door.ts";
 const maxWsFrameBytes = 65_536;
 
 /** Serves the upgrades of a server; what is upgraded it no longer counts as its own, and is cut here. */
-export function serveSockets(
-  app: App,
-  server: Server,
-  router: ReturnType<typeof createTrpcRouter>,
-): { cut: () => void } {
+export function serveSockets(app: App, server: Server, router: TrpcRouter): { cut: () => void } {
   const upgrading = new Set<Duplex>();
   const open = createOpenSockets(app);
   server.on("close", () => open.stop());
@@ -33,7 +30,6 @@ export function serveSockets(
     trpc: new WebSocketServer({ ...options, maxPayload: maxJsonBytes }),
     ws: new WebSocketServer({ ...options, maxPayload: maxWsFrameBytes }),
   };
-  const serveTrpc = createTrpcWsDoor(app, servers.trpc, router);
   const servePlain = createWsDoor(app);
 
   server.on("upgrade", (request, stream, head) => {
@@ -49,7 +45,8 @@ export function serveSockets(
         serve(socket);
       });
     };
-    if (path === trpcPath) return take("trpc", (socket) => serveTrpc(socket, request));
+    if (path === trpcPath)
+      return take("trpc", (socket) => socket.serve(new TrpcSocket({ app, router, socket, request })));
     const upgrade = (): Promise<Upgraded | undefined> => {
       if (stream.destroyed) return Promise.resolve(undefined);
       const { promise, resolve } = Promise.withResolvers<Upgraded | undefined>();
