@@ -107,7 +107,7 @@ test("a batch is answered message by message, and one that is too long is refuse
   await using raw = await Raw.open(server.url, token);
   raw.send([query(1, "keys.listMine"), query("two", "keys.listMine")]);
   const answers = [await raw.next(), await raw.next()];
-  expect(answers.map(({ id }) => id).toSorted(), "in any order").toEqual([1, "two"]);
+  expect(new Set(answers.map(({ id }) => id)), "in any order").toEqual(new Set([1, "two"]));
 
   const stop = { id: 99, method: "subscription.stop" };
   raw.send([...Array.from({ length: 50 }, (_, id) => query(id, "keys.listMine")), stop]);
