@@ -63,7 +63,8 @@ test("a batch of many conversations is stored whole or not at all when the serve
     const { answered, unanswered } = writers;
     while (answered.size < 400) await new Promise((resolve) => setImmediate(resolve));
     await Promise.all([server.kill(), writers.stop()]);
-    expect(unanswered.length).toBeGreaterThan(20);
+    // A batch is half of what is in flight: whoever got the last answers may not have asked again.
+    expect(unanswered.length).toBeGreaterThan(5);
     // What was stored without an answer is there whole: each number that was given has its row.
     expect(await findGaps(database.url)).toEqual([]);
 
