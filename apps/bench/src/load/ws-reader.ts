@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 
 const opcodes = { text: 1, close: 8, ping: 9, pong: 10 } as const;
+const trpcPing = Buffer.from("PING");
 
 interface ReaderOptions {
   url: string;
@@ -78,7 +79,9 @@ export class WsReader implements Disposable {
   }
 
   #handle(opcode: number, payload: Buffer): void {
-    if (opcode === opcodes.text) this.#options.onText(payload);
+    // tRPC has a ping of its own.
+    if (opcode === opcodes.text && payload.equals(trpcPing)) this.send("PONG");
+    else if (opcode === opcodes.text) this.#options.onText(payload);
     else if (opcode === opcodes.ping) this.#write(opcodes.pong, payload);
     else if (opcode === opcodes.close) {
       this.#code = payload.length >= 2 ? payload.readUInt16BE() : 1005;
