@@ -18,4 +18,4 @@ USER node
 EXPOSE 8091
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s CMD ["node", "-e", \
   "fetch(`http://127.0.0.1:${process.env.APP_PORT ?? 8091}/health`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "--conditions=@sotto/source", "apps/server/src/main.ts"]
+CMD ["node", "--conditions=@sotto/source", "--max-semi-space-size=16", "apps/server/src/main.ts"]

@@ -1,5 +1,5 @@
 // npm run sdk:model: the seeded model test of the SDK, for many seeds.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { constants } from "node:os";
 import { join } from "node:path";
@@ -46,6 +46,8 @@ for (const signal of ["SIGINT", "SIGHUP"]) process.on(signal, () => {});
 process.on("SIGTERM", () => child.kill("SIGTERM"));
 child.once("error", (error) => failWith(`The test could not be started: ${error.message}`));
 const [code, signal] = await once(child, "exit");
+// A run that was ended does not stop its servers itself.
+spawnSync(node, [join(root, "apps", "server", "test", "leftovers.ts")], { stdio: "inherit" });
 process.exit(code ?? 128 + constants.signals[signal]);
 
 function readOptions() {

@@ -11,6 +11,8 @@ export interface ProcessOptions {
   /** The file to run. */
   file: string;
   args?: string[];
+  /** For Node. */
+  flags?: string[];
   env?: Record<string, string>;
   /** Where its output goes; nowhere by default. */
   logFile?: string;
@@ -25,7 +27,7 @@ export class MeasuredProcess implements AsyncDisposable {
   readonly #waiting = new Map<number, (result: unknown) => void>();
   #lastId = 0;
 
-  constructor({ file, args = [], env = {}, logFile }: ProcessOptions) {
+  constructor({ file, args = [], flags = [], env = {}, logFile }: ProcessOptions) {
     const output = logFile === undefined ? "ignore" : openSync(logFile, "a");
     const probe = pathToFileURL(path.join(import.meta.dirname, "probe.ts")).href;
     this.child = spawn(
@@ -35,6 +37,7 @@ export class MeasuredProcess implements AsyncDisposable {
         "--enable-source-maps",
         "--disable-warning=ExperimentalWarning",
         `--import=${probe}`,
+        ...flags,
         file,
         ...args,
       ],
