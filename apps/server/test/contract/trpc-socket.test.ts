@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
-import { rest, sendTo, signIn, signInWithDevice } from "../rest-client.ts";
+import { rest, signIn, signInWithDevice } from "../rest-client.ts";
 import { startTestServer } from "../test-server.ts";
+import { newPair, sendAll } from "./people.ts";
 
 type Frame = Record<string, unknown>;
 
@@ -120,10 +121,8 @@ test("a batch is answered message by message, and one that is too long is refuse
 
 test("a subscription starts, brings events, and says that it stopped; its id is its own meanwhile", async () => {
   await using server = await startTestServer();
-  const alice = await signInWithDevice(server.url, "a");
-  const bob = await signInWithDevice(server.url, "b");
-  const send = (ciphertext: string) =>
-    sendTo(server.url, { token: alice.token, deviceId: "a" }, { to: bob.id, ciphertext });
+  const [alice, bob] = await newPair(server.url);
+  const send = (ciphertext: string) => sendAll(server.url, alice, bob, [ciphertext]);
   await using raw = await Raw.open(server.url, bob.token);
   raw.send(subscribe(7));
   expect(await raw.next()).toEqual({ id: 7, result: { type: "started" } });
@@ -180,6 +179,20 @@ test.each([
   if (code === 1005) expect(await raw.next()).toMatchObject(malformed);
 });
 
+test("a socket that shows nothing within 10 s is closed with 1013", async () => {
+  await using server = await startTestServer();
+  onTestFinished(() => void vi.useRealTimers());
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  await using raw = new Raw(server.url, { query: "?connectionParams=1" });
+  await once(raw.socket, "open");
+  vi.advanceTimersByTime(9_999);
+  raw.send("PING");
+  await once(raw.socket, "message");
+  expect(raw.frames, "it is open still").toEqual(["PONG"]);
+  vi.advanceTimersByTime(1);
+  expect(await raw.closed).toBe(1013);
+});
+
 test("what is sent along with the token waits until it is verified", async () => {
   await using server = await startTestServer();
   const { token } = await signInWithDevice(server.url, "a");
@@ -188,6 +201,30 @@ test("what is sent along with the token waits until it is verified", async () =>
   raw.send({ method: "connectionParams", data: { token } });
   raw.send(subscribe(1));
   expect(await raw.next()).toEqual({ id: 1, result: { type: "started" } });
+});
+
+test("a socket that goes while its token is verified leaves nothing behind", async () => {
+  await using server = await startTestServer();
+  const { app } = server;
+  const { token } = await signInWithDevice(server.url, "a");
+  const held = Promise.withResolvers<void>();
+  const holding = Array.from({ length: 50 }, () => app.socketReads.run(() => held.promise));
+  {
+    await using raw = await Raw.open(server.url, token);
+    raw.send(subscribe(1));
+  }
+  const openSockets = async (): Promise<number[]> =>
+    (await app.metrics.sockets.get()).values.map(({ value }) => value);
+  await expect.poll(openSockets).toEqual([0]);
+  held.resolve();
+  await Promise.all(holding);
+  {
+    // Is verified after the one that has gone.
+    await using later = await Raw.open(server.url, token);
+    later.send(subscribe(1));
+    expect(await later.next()).toEqual({ id: 1, result: { type: "started" } });
+  }
+  await expect.poll(() => app.hub.users()).toEqual([]);
 });
 
 test("whoever has published no device may call, but not subscribe", async () => {
