@@ -48,8 +48,8 @@ test("a batch of many conversations is stored whole or not at all when the serve
     for (const { id } of friends) await sendTo(url, sender, { to: id, ciphertext: "first" });
     const group = await newGroup(url, sender, friends);
     const before = await countMessages(database.url);
-    // Every fifth writer sends into the group.
-    const writers = new Writers(40, async (clientMessageId) => {
+    // Every fifth writer sends into the group. A batch is half of them, and may be answered while the server dies.
+    const writers = new Writers(80, async (clientMessageId) => {
       const ciphertext = `text of ${clientMessageId}`;
       const to = friends[Number(clientMessageId.split("-")[0]) % 5]?.id;
       if (to !== undefined) return sendTo(url, sender, { to, ciphertext, clientMessageId });
@@ -63,8 +63,7 @@ test("a batch of many conversations is stored whole or not at all when the serve
     const { answered, unanswered } = writers;
     while (answered.size < 400) await new Promise((resolve) => setImmediate(resolve));
     await Promise.all([server.kill(), writers.stop()]);
-    // A batch is half of what is in flight: whoever got the last answers may not have asked again.
-    expect(unanswered.length).toBeGreaterThan(5);
+    expect(unanswered.length).toBeGreaterThan(20);
     // What was stored without an answer is there whole: each number that was given has its row.
     expect(await findGaps(database.url)).toEqual([]);
 
