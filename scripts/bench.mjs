@@ -7,6 +7,7 @@ import { bundleServer } from "./bundle-server.mjs";
 import { failWith } from "./fail.mjs";
 import { root } from "./places.mjs";
 import { prepare, toolEnv } from "./prepare.mjs";
+import { serverFlags } from "./server-flags.mjs";
 
 const node = await prepare().catch((error) => failWith(error.message));
 const child = spawn(
@@ -16,6 +17,7 @@ const child = spawn(
     env: {
       ...toolEnv(node),
       SOTTO_SERVER_FILE: await bundleServer(),
+      SOTTO_SERVER_FLAGS: serverFlags.join(" "),
       NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? join(root, ".cache", "compile"),
     },
     stdio: "inherit",

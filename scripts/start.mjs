@@ -7,6 +7,7 @@ import { bundleServer } from "./bundle-server.mjs";
 import { failWith } from "./fail.mjs";
 import { root } from "./places.mjs";
 import { prepare } from "./prepare.mjs";
+import { serverFlags } from "./server-flags.mjs";
 
 const repeatMs = 1_000;
 const parentCheckMs = 500;
@@ -17,9 +18,7 @@ const server = spawn(
   node,
   [
     ...(existsSync(envFile) ? [`--env-file=${envFile}`] : []),
-    "--enable-source-maps",
-    // Else what survives while thousands connect makes the young generation grow, for good (docs/adr/0021).
-    "--max-semi-space-size=16",
+    ...serverFlags,
     `--import=${pathToFileURL(join(root, "scripts", "stop-with-parent.mjs")).href}`,
     await bundleServer(),
     ...process.argv.slice(2),

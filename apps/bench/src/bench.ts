@@ -94,7 +94,7 @@ export class Bench implements AsyncDisposable {
     if (kind !== "sotto") return new MeasuredProcess({ file: kind === "raw" ? rawFile : floorFile, env });
     return new MeasuredProcess({
       file: this.options.serverFile,
-      flags: ["--max-semi-space-size=16"],
+      flags: this.options.serverFlags,
       logFile: path.join(this.folder, "server.log"),
       env: {
         ...env,

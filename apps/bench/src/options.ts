@@ -4,6 +4,8 @@ import { scenarios } from "./scenarios.ts";
 export interface Options {
   /** The server's bundle, as `npm start` runs it. */
   serverFile: string;
+  /** What `npm start` tells Node. */
+  serverFlags: string[];
   compileCache: string | undefined;
   rounds: number;
   /** Of one measurement in a round. */
@@ -53,6 +55,7 @@ export function readOptions(
   const isQuick = values.quick ?? false;
   return {
     serverFile: env["SOTTO_SERVER_FILE"] ?? "",
+    serverFlags: env["SOTTO_SERVER_FLAGS"]?.split(" ") ?? [],
     compileCache: env["NODE_COMPILE_CACHE"],
     rounds: isQuick ? 1 : readCount("rounds", values.rounds),
     durationMs: isQuick ? 200 : readCount("seconds", values.seconds) * 1000,
