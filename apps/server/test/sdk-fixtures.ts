@@ -221,12 +221,12 @@ export class Proxy implements AsyncDisposable {
   readonly url: string;
   /** The server behind it; it may change. */
   targetUrl: string;
-  isOffline = false;
   readonly #server: ReturnType<typeof createServer>;
   readonly #sockets: Set<Socket>;
   #swallowing: { path: string; done: PromiseWithResolvers<void> } | undefined;
   #losing: { path: string; done: PromiseWithResolvers<void> } | undefined;
   #doubledPath: string | undefined;
+  #isOffline = false;
 
   private constructor(
     targetUrl: string,
@@ -252,6 +252,16 @@ export class Proxy implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Cuts what is connected, also what was kept alive, and lets nobody in. */
+  goOffline(): void {
+    this.#isOffline = true;
+    this.cut();
+  }
+
+  goOnline(): void {
+    this.#isOffline = false;
+  }
+
   /** The next request to a path does not reach the server. Resolves when it was lost. */
   loseRequestTo(path: string): Promise<void> {
     const done = Promise.withResolvers<void>();
@@ -272,7 +282,7 @@ export class Proxy implements AsyncDisposable {
   }
 
   #join(near: Socket): void {
-    if (this.isOffline) {
+    if (this.#isOffline) {
       near.destroy();
       return;
     }

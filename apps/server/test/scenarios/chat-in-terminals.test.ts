@@ -132,8 +132,7 @@ test("a terminal that is killed again and again loses nothing that was typed or 
 
   const second = launch(person);
   await second.until("while you were away");
-  proxy.isOffline = true;
-  proxy.cut();
+  proxy.goOffline();
   await second.until("The server cannot be reached");
   for (let at = 0; at < 5; at++) second.type(`offline ${at}`);
   await second.until(/offline 4 {2}\(queued\)/);
@@ -142,7 +141,7 @@ test("a terminal that is killed again and again loses nothing that was typed or 
   // Whom `--to` means is in the store.
   await using third = launch(person);
   await third.until(/offline 4 {2}\(queued\)/);
-  proxy.isOffline = false;
+  proxy.goOnline();
   await third.until(/offline 4 {2}\((sent|delivered)\)/);
   const before = Array.from({ length: 5 }, (_, at) => `before ${at}`);
   const offline = Array.from({ length: 5 }, (_, at) => `offline ${at}`);

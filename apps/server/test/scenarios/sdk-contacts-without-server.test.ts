@@ -12,12 +12,11 @@ test("contacts are known without the server, as it had them last", async () => {
   await using carol = await TestUser.open({ url: server.url });
   const { contacts } = ada.client;
   const offline = async <T>(run: () => Promise<T>): Promise<T> => {
-    proxy.isOffline = true;
-    proxy.cut();
+    proxy.goOffline();
     try {
       return await run();
     } finally {
-      proxy.isOffline = false;
+      proxy.goOnline();
     }
   };
 

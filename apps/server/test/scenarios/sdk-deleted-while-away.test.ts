@@ -66,11 +66,10 @@ test("a message whose answer was lost, and that was deleted meanwhile, is shown 
   const clientMessageId = crypto.randomUUID();
   const sending = her.send("marked secret", { clientMessageId });
   await lost;
-  proxy.isOffline = true;
-  proxy.cut();
+  proxy.goOffline();
   await alice.untilReceived(2);
   await group.deleteMessage({ senderUserId: carol.userId, clientMessageId });
-  proxy.isOffline = false;
+  proxy.goOnline();
   await carol.start();
   await sending;
   await carol.untilShows(her, ["(created)", "first", "(deleted)"]);

@@ -36,8 +36,7 @@ test("the user takes the history away: names, senders, times, answers, reactions
   await alice.untilShows(group, ["(created)", "Sunday?", "at six\nor \u2028 seven", "(deleted)"]);
   await alice.untilAsync("what Bob did", async () => (await group.find(named))?.reactions.length === 1);
   await alice.untilAsync("the file", async () => (await alice.to(bob).messages()).messages[0]?.seq === 1);
-  proxy.isOffline = true;
-  proxy.cut();
+  proxy.goOffline();
   const waiting = group.send("unsent").catch((error: unknown) => error);
   await alice.untilAsync("the unsent one", async () => (await group.messages()).messages.length === 5);
 
@@ -104,6 +103,6 @@ test("the user takes the history away: names, senders, times, answers, reactions
     while (!(await reader.read()).done);
   })().catch((error: unknown) => error);
   expect(failed instanceof SottoError && failed.code).toBe("ABORTED");
-  proxy.isOffline = false;
+  proxy.goOnline();
   await waiting;
 }, 60_000);

@@ -60,8 +60,7 @@ test("a message sent while offline goes out when the server is back, also after 
   await first.untilCaughtUp();
   const conversation = first.client.conversations.with(bob.userId);
   await conversation.send("before");
-  proxy.isOffline = true;
-  proxy.cut();
+  proxy.goOffline();
   const unsent = [conversation.send("a"), conversation.send("b")].map((sending) =>
     sending.catch((error: unknown) => error),
   );
@@ -71,7 +70,7 @@ test("a message sent while offline goes out when the server is back, also after 
 
   await using again = await TestUser.open({ url: proxy.url, store: await fileStore(path, { key }) });
   const sentOn = again.event("outbox", (event) => event.state === "sent");
-  proxy.isOffline = false;
+  proxy.goOnline();
   await sentOn;
   await again.client.conversations.with(bob.userId).send("c");
   await bob.untilReceived(4);

@@ -9,14 +9,13 @@ test("a message is shown at once, and its state follows", async () => {
   await using alice = await TestUser.open({ url: proxy.url });
   await using bob = await TestUser.open(server);
   await alice.untilCaughtUp();
-  proxy.isOffline = true;
-  proxy.cut();
+  proxy.goOffline();
   const conversation = alice.to(bob);
   const sending = conversation.send("hello");
   const line = async () => (await conversation.messages()).messages.at(-1);
   await alice.untilAsync("shown", async () => (await line()) !== undefined);
   expect(await line()).toMatchObject({ state: "queued", content: { text: "hello" }, id: null, seq: null });
-  proxy.isOffline = false;
+  proxy.goOnline();
   const { id, clientMessageId } = await sending;
   expect(await line()).toMatchObject({ id, key: clientMessageId, isOwn: true });
   await bob.untilReceived(1);
@@ -102,8 +101,7 @@ test("a waiting message can be cancelled, a failed one sent again; order is kept
   expect(await conversation.find(failed)).toMatchObject({ id: sentId, error: null });
   await expect(conversation.retry(id)).rejects.toMatchObject({ code: "MESSAGE_NOT_FOUND" });
 
-  proxy.isOffline = true;
-  proxy.cut();
+  proxy.goOffline();
   const [first, second] = [crypto.randomUUID(), crypto.randomUUID()];
   const one = conversation.send("1", { clientMessageId: first });
   const two = conversation.send("2", { clientMessageId: second });
@@ -111,7 +109,7 @@ test("a waiting message can be cancelled, a failed one sent again; order is kept
   await alice.untilShows(conversation, ["blocked", "1", "2", "3"]);
   expect(await conversation.cancel(second)).toBe(true);
   await expect(two).rejects.toMatchObject({ code: "ABORTED" });
-  proxy.isOffline = false;
+  proxy.goOnline();
   await Promise.all([one, three]);
   expect(await conversation.cancel(first)).toBe(false);
   await bob.untilReceived(3);
@@ -160,7 +158,7 @@ test("the timeline survives a restart, and reads offline", async () => {
     await bob.to(alice).send("kept too");
     await alice.untilReceived(1);
   }
-  proxy.isOffline = true;
+  proxy.goOffline();
   await using again = await TestUser.open({ url: proxy.url, store, isStarted: false });
   await again.untilShows(again.to(bob), ["kept", "kept too"]);
   expect(await again.client.conversations.get(crypto.randomUUID())).toBeUndefined();

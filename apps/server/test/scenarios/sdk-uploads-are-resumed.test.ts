@@ -67,8 +67,7 @@ test("an upload goes on after a restart of the server, with what it has", async 
   const stopped = Promise.withResolvers<void>();
   const offsets: number[] = [];
   const stop = whenUploaded(4 * mib, () => {
-    proxy.isOffline = true;
-    proxy.cut();
+    proxy.goOffline();
     first[Symbol.asyncDispose]().then(stopped.resolve, stopped.reject);
   });
   const sending = alice.to(bob).sendFile(file, {
@@ -81,7 +80,7 @@ test("an upload goes on after a restart of the server, with what it has", async 
   await stopped.promise;
   await using second = await startTestServer({ database });
   proxy.targetUrl = second.url;
-  proxy.isOffline = false;
+  proxy.goOnline();
   await sending;
   // Not from the beginning.
   expect(offsets).toEqual(offsets.toSorted((a, b) => a - b));
@@ -131,7 +130,7 @@ test("a client that dies between its message and the tie to it ties it when it i
   const alice = await TestUser.open({ url: proxy.url, store });
   const file = randomFile(100_000);
   const isGone = proxy.loseRequestTo("/trpc/attachments.attach").then(() => {
-    proxy.isOffline = true;
+    proxy.goOffline();
   });
   alice
     .to(bob)
@@ -141,7 +140,7 @@ test("a client that dies between its message and the tie to it ties it when it i
   await bob.untilReceived(1);
   await alice.client.close();
   expect(await server.app.db.selectFrom("attachments").select("id").execute()).toEqual([]);
-  proxy.isOffline = false;
+  proxy.goOnline();
   await using again = await TestUser.open({ url: proxy.url, store });
   await expectSame(bob, file);
   await again.untilCaughtUp();

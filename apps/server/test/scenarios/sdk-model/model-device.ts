@@ -316,8 +316,7 @@ export class ModelDevice {
     run.isDead = true;
     this.#hasCrashed = true;
     this.#inFlight.clear();
-    run.line.isOffline = true;
-    run.line.cut();
+    run.line.goOffline();
     const ending = async (): Promise<void> => {
       await run.client.close().catch(() => {});
       await run.reading;
