@@ -2,6 +2,7 @@ import type { ContractRouter } from "@sotto/schema";
 import { type TRPCClient, createTRPCClient, httpLink } from "@trpc/client";
 import { SottoError } from "../errors.ts";
 import { checkAnswers } from "./check-answers.ts";
+import { withDeadline } from "./deadline.ts";
 import { toSottoError } from "./to-sotto-error.ts";
 
 /** A call that has no answer after this is given up; whoever may repeat it does. */
@@ -49,9 +50,8 @@ export function createApi({ url, getToken }: ApiOptions): Api {
   return {
     async call(run, signal) {
       if (signal?.aborted) throw toSottoError(signal.reason, signal);
-      const timeout = AbortSignal.timeout(timeoutMs);
       try {
-        return await run(server, { signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+        return await withDeadline({ timeoutMs, signal }, (either) => run(server, { signal: either }));
       } catch (error) {
         throw toSottoError(unwrap(error), signal);
       }

@@ -1,6 +1,7 @@
 import { type ErrorCode, errorDefinition, errors, isErrorCode, toCamelKeys } from "@sotto/schema";
 import * as z from "zod/mini";
 import { type AnySottoError, SottoError, makeError } from "../errors.ts";
+import { withDeadline } from "./deadline.ts";
 import { toSottoError } from "./to-sotto-error.ts";
 
 /** How long the head of an answer may take, and with it the sending of a body. */
@@ -28,21 +29,20 @@ export function createRest(options: { url: string; getToken: () => string | unde
     async request({ method, path, headers, body, signal }) {
       if (signal?.aborted) throw toSottoError(signal.reason, signal);
       // Not of the whole answer: a download may take as long as its reader does.
-      const timeout = new AbortController();
-      const timer = setTimeout(() => timeout.abort(), timeoutMs);
-      try {
+      const send = async (either: AbortSignal): Promise<Response> => {
         const response = await fetch(`${options.url}${path}`, {
           method,
           headers: { ...headers, authorization: `Bearer ${options.getToken() ?? ""}` },
-          signal: signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal,
+          signal: either,
           ...(body ? { body } : {}),
         });
         if (response.status === 200 || response.status === 206) return response;
         throw await readRefusal(response);
+      };
+      try {
+        return await withDeadline({ timeoutMs, signal }, send);
       } catch (error) {
         throw toSottoError(error, signal);
-      } finally {
-        clearTimeout(timer);
       }
     },
   };
