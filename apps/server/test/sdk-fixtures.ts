@@ -226,6 +226,7 @@ export class Proxy implements AsyncDisposable {
   #swallowing: { path: string; done: PromiseWithResolvers<void> } | undefined;
   #losing: { path: string; done: PromiseWithResolvers<void> } | undefined;
   #doubledPath: string | undefined;
+  #held: { path: string; request: HeldRequest } | undefined;
   #isOffline = false;
 
   private constructor(
@@ -276,6 +277,13 @@ export class Proxy implements AsyncDisposable {
     return done.promise;
   }
 
+  /** The next request to a path waits; so does its answer, for another one in its place. */
+  holdRequestTo(path: string): HeldRequest {
+    const request = new HeldRequest();
+    this.#held = { path, request };
+    return request;
+  }
+
   /** The next request to a path, and what comes after it on its connection, reaches the server twice, at once. */
   doubleRequestTo(path: string): void {
     this.#doubledPath = path;
@@ -290,6 +298,7 @@ export class Proxy implements AsyncDisposable {
     const far = connect(port, "127.0.0.1");
     let lost: PromiseWithResolvers<void> | undefined;
     let twin: Socket | undefined;
+    let held: HeldRequest | undefined;
     for (const socket of [near, far]) {
       this.#sockets.add(socket);
       socket.on("error", () => {});
@@ -317,10 +326,21 @@ export class Proxy implements AsyncDisposable {
         twin.resume();
         near.once("close", () => twin?.end());
       }
+      if (this.#held && chunk.includes(this.#held.path)) {
+        held = this.#held.request;
+        this.#held = undefined;
+        near.pause();
+        held.take(near, () => {
+          far.write(chunk);
+          near.resume();
+        });
+        return;
+      }
       twin?.write(chunk);
       far.write(chunk);
     });
     far.on("data", (chunk) => {
+      if (held) return;
       if (lost) {
         near.destroy();
         lost.resolve();
@@ -335,6 +355,35 @@ export class Proxy implements AsyncDisposable {
     await new Promise((resolve) => {
       this.#server.close(resolve);
     });
+  }
+}
+
+/** A request that a proxy has taken, and gives on when it is told to. */
+class HeldRequest {
+  readonly #arrived = Promise.withResolvers<void>();
+  #near: Socket | undefined;
+  #giveOn = (): void => {};
+
+  get arrived(): Promise<void> {
+    return this.#arrived.promise;
+  }
+
+  take(near: Socket, giveOn: () => void): void {
+    this.#near = near;
+    this.#giveOn = giveOn;
+    this.#arrived.resolve();
+  }
+
+  /** To the server, whose answer nobody hears. */
+  release(): void {
+    this.#giveOn();
+  }
+
+  answer(status: number, body: unknown): void {
+    const text = JSON.stringify(body);
+    this.#near?.end(
+      `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\nconnection: close\r\n\r\n${text}`,
+    );
   }
 }
 

@@ -1,7 +1,12 @@
-import { SottoError } from "@sotto/sdk";
+import { memoryStore, SottoError } from "@sotto/sdk";
 import { expect, test } from "vitest";
 import { Proxy, TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
+
+/** As the server's tRPC words it. */
+function refusal(code: string, details?: unknown) {
+  return { error: { message: code, code: -32600, data: { sotto: { code, details } } } };
+}
 
 test("a send whose answer was lost is repeated, and arrives once", async () => {
   await using server = await startTestServer();
@@ -53,6 +58,59 @@ test("the same clientMessageId never makes a second message, nor another text", 
   await alice.to(bob).send("z");
   await bob.untilReceived(2);
   expect(bob.texts).toEqual(["x", "z"]);
+});
+
+test("whoever asks again for a message that is refused, and yet stored, learns that it is stored", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using bob = await TestUser.open({ url: server.url });
+  const store = memoryStore();
+  const clientMessageId = crypto.randomUUID();
+  {
+    await using alice = await TestUser.open({ url: proxy.url, store });
+    const held = proxy.holdRequestTo("/trpc/conversations.open");
+    const sending = alice.to(bob).send("once", { clientMessageId });
+    sending.catch(() => {});
+    await held.arrived;
+    await alice.client.close();
+    await expect(sending).rejects.toMatchObject({ code: "CLOSED" });
+  }
+  // It is sent on before anybody asks for it.
+  const held = proxy.holdRequestTo("/trpc/messages.send");
+  await using alice = await TestUser.open({ url: proxy.url, store });
+  await held.arrived;
+  const sending = alice.to(bob).send("once", { clientMessageId });
+  const isQueued = alice.client.events("outbox")[Symbol.asyncIterator]().next();
+  await isQueued;
+  held.release();
+  await bob.untilReceived(1);
+  await alice.untilAsync("its place", async () => {
+    const own = { senderUserId: alice.userId, clientMessageId };
+    return (await alice.to(bob).find(own))?.seq !== null;
+  });
+  held.answer(403, refusal("YOU_ARE_BLOCKED"));
+  expect(await sending).toMatchObject({ clientMessageId, id: bob.received[0]?.id });
+  await alice.to(bob).send("then");
+  await bob.untilReceived(2);
+  expect(bob.texts).toEqual(["once", "then"]);
+});
+
+test("a request that was refused, and yet stored, stands: what was sealed anew is not needed", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  // Otherwise its log entry would tell.
+  await using alice = await TestUser.open({ url: proxy.url, isStarted: false });
+  await using bob = await TestUser.open({ url: server.url });
+  const held = proxy.holdRequestTo("/trpc/messages.send");
+  const sending = alice.to(bob).send("once");
+  await held.arrived;
+  held.release();
+  await bob.untilReceived(1);
+  held.answer(409, refusal("DEVICE_LIST_STALE", { missing: [], extra: [], outdated: [] }));
+  expect(await sending).toMatchObject({ id: bob.received[0]?.id });
+  await alice.to(bob).send("then");
+  await bob.untilReceived(2);
+  expect(bob.texts).toEqual(["once", "then"]);
 });
 
 test("an aborted send is not sent on, until it is asked for again", async () => {

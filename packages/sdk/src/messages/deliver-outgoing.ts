@@ -40,12 +40,13 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
     if (!sealed) return finish(delivery, message);
     const stored = await transmit(delivery, message, sealed).catch(async (error: unknown) => {
       if (isStale(error) && reseals < maxReseals) return undefined;
+      if (refused && isStored(error)) return transmit(delivery, message, refused);
       if (isFirstTry && isRefusal(error)) await queue.release(clientMessageId);
       throw error;
     });
     if (stored) {
       const { id, sentAt } = stored;
-      const delivered = toDelivered(sealed, { id, conversationId: sealed.conversationId, sentAt });
+      const delivered = toDelivered(stored.sealed, { id, conversationId: sealed.conversationId, sentAt });
       if (file) await session.files.finish(session, file, { clientMessageId, id, signal });
       await queue.close(clientMessageId, delivered);
       return toSentMessage(clientMessageId, delivered);
@@ -78,19 +79,28 @@ async function seal(delivery: Delivery, message: Outgoing, refused: Sealed | nul
   return delivery.queue.storeSealed(clientMessageId, resealed, refused);
 }
 
+/** What the server has stored, and under which number. */
+interface Stored {
+  sealed: Sealed;
+  id: MessageId;
+  sentAt: string;
+}
+
 async function transmit(
   { session, clientMessageId, signal }: Delivery,
   { destination }: Outgoing,
-  { conversationId, body, recipients }: Sealed,
-): Promise<{ id: MessageId; sentAt: string }> {
+  sealed: Sealed,
+): Promise<Stored> {
   const { api, me, now } = session;
+  const { conversationId, body, recipients } = sealed;
   const sent = { senderDeviceId: me.deviceId, ciphertext: body, clientMessageId, recipients };
   if (destination.kind === "direct") {
-    return api.call(
+    const { id, sentAt } = await api.call(
       (server, options) =>
         server.messages.send.mutate({ recipientUserId: destination.peerUserId, ...sent }, options),
       signal,
     );
+    return { sealed, id, sentAt };
   }
   const { messageIds } = await api.call(
     (server, options) => server.messages.sendGroup.mutate({ conversationId, ...sent }, options),
@@ -99,7 +109,7 @@ async function transmit(
   const [id] = messageIds;
   if (id === undefined) throw new SottoError("BAD_ANSWER");
   // A group's answer names no time: the log entry, which comes on the stream, has the server's.
-  return { id, sentAt: new Date(now()).toISOString() };
+  return { sealed, id, sentAt: new Date(now()).toISOString() };
 }
 
 /** The server has answered, and will not store it as it is. */
@@ -107,6 +117,11 @@ function isRefusal(error: unknown): boolean {
   return (
     error instanceof SottoError && isErrorCode(error.code) && error.retry !== "later" && !isAuthError(error)
   );
+}
+
+/** Something in between repeated the request that was refused, and that one was stored after all. */
+function isStored(error: unknown): boolean {
+  return error instanceof SottoError && error.code === "CLIENT_MESSAGE_ID_REUSED";
 }
 
 function isStale(error: unknown): boolean {

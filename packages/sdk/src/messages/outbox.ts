@@ -23,6 +23,7 @@ export interface SendOptions {
 }
 
 interface Waiter extends PromiseWithResolvers<SentMessage> {
+  lane: string;
   signal: AbortSignal | undefined;
 }
 
@@ -79,7 +80,7 @@ export class Outbox {
   }
 
   #queued(clientMessageId: string, to: Destination, signal: AbortSignal | undefined): Promise<SentMessage> {
-    const waiting = this.#waitFor(clientMessageId, signal);
+    const waiting = this.#waitFor(clientMessageId, nameOf(to), signal);
     this.#tell(clientMessageId, to, { state: "queued" });
     if (!this.#isActive) this.#onWaiting();
     return waiting;
@@ -162,9 +163,13 @@ export class Outbox {
     this.#tries.get(clientMessageId)?.abort(new SottoError("ABORTED"));
   }
 
-  /** Another tab may have sent it and died before it could tell. */
-  async #settleWaiters(): Promise<void> {
+  /**
+   * Tells who waits for what is queued no longer: another tab may have sent it and died before it could tell, or its log
+   * entry was faster than its answer. Of one lane alone where that is named.
+   */
+  async #settleWaiters(lane?: string): Promise<void> {
     for (const [clientMessageId, waiter] of this.#waiters) {
+      if (lane !== undefined && waiter.lane !== lane) continue;
       const message = await findOutgoing(this.#session.store, clientMessageId);
       if (message?.delivered) waiter.resolve(toSentMessage(clientMessageId, message.delivered));
       else if (message?.state === "failed") waiter.reject(makeError(message.error ?? "ABORTED"));
@@ -185,10 +190,14 @@ export class Outbox {
     this.#waiters.clear();
   }
 
-  async #waitFor(clientMessageId: string, signal: AbortSignal | undefined): Promise<SentMessage> {
+  async #waitFor(
+    clientMessageId: string,
+    lane: string,
+    signal: AbortSignal | undefined,
+  ): Promise<SentMessage> {
     const present = this.#waiters.get(clientMessageId);
     const isUsable = present !== undefined && !present.signal?.aborted;
-    const waiter = isUsable ? present : { ...Promise.withResolvers<SentMessage>(), signal };
+    const waiter = isUsable ? present : { ...Promise.withResolvers<SentMessage>(), lane, signal };
     this.#waiters.set(clientMessageId, waiter);
     waiter.promise.catch(() => {});
     if (!signal) return waiter.promise;
@@ -216,7 +225,7 @@ export class Outbox {
   }
 
   #run(to: Destination): void {
-    const key = laneKey(to).join("/");
+    const key = nameOf(to);
     const running = this.#lanes.get(key);
     if (running) {
       running.hasMore = true;
@@ -232,7 +241,10 @@ export class Outbox {
       while (lane.hasMore && !this.#pausing.signal.aborted) {
         lane.hasMore = false;
         const next = await this.#queue.findNext(laneKey(lane.to));
-        if (next === undefined) continue;
+        if (next === undefined) {
+          await this.#settleWaiters(key);
+          continue;
+        }
         await this.#deliver(lane.to, next);
         lane.hasMore = true;
       }
@@ -287,6 +299,8 @@ export class Outbox {
     void this.#session.tell({ type: "own", to, event }).catch(() => {});
   }
 }
+
+const nameOf = (to: Destination): string => laneKey(to).join("/");
 
 function requireEncodable(payload: Payload): void {
   try {
