@@ -58,8 +58,8 @@ async function run(
   await using world = await World.open(url, { devices, commands });
   worlds.add(world);
   const late = new AbortController();
-  const tooLate = pause(limitMs, undefined, { signal: late.signal }).then(() => {
-    throw new Error(`after ${limitMs} ms the world still ${world.phase}: ${world.describe()}`);
+  const tooLate = pause(limitMs, undefined, { signal: late.signal }).then(async () => {
+    throw new Error(`after ${limitMs} ms the world still ${world.phase}: ${await world.describe()}`);
   });
   const telling = async (): Promise<string[]> => {
     for (const [at, command] of commands.entries()) {

@@ -40,7 +40,10 @@ export class Pins {
 
   async get(userId: string): Promise<IdentityPin | undefined> {
     if (this.#store.tabs) return pinRecord.get(this.#store, userId);
-    if (!this.#known.has(userId)) this.#known.set(userId, await pinRecord.get(this.#store, userId));
+    if (this.#known.has(userId)) return this.#known.get(userId);
+    const stored = await pinRecord.get(this.#store, userId);
+    // An `update` may have been faster.
+    if (!this.#known.has(userId)) this.#known.set(userId, stored);
     return this.#known.get(userId);
   }
 

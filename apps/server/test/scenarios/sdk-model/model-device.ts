@@ -72,10 +72,20 @@ export class ModelDevice {
     return this.#deviceId;
   }
 
-  describe(): string {
-    const open = this.sendings.filter(({ outcome }) => outcome === "open").map(({ text }) => text);
+  /** With what the timeline says of each message whose sending has not ended. */
+  async describe(): Promise<string> {
+    const sendings = this.sendings.filter(({ outcome }) => outcome === "open");
+    const open = await Promise.all(
+      sendings.map(async (sending) => `${sending.text} ${await this.#stateOf(sending).catch(String)}`),
+    );
     const state = this.client ? JSON.stringify(this.client.status) : "dead";
     return `${this.name}${this.removal ? " (removed)" : ""} ${state} open: ${open.join()}`;
+  }
+
+  async #stateOf({ lane, clientMessageId }: Sending): Promise<string> {
+    if (!this.client) return "unknown";
+    const line = await laneOf(this.client, lane).find({ senderUserId: this.user.id, clientMessageId });
+    return `${line?.state ?? "missing"}, seq ${line?.seq}`;
   }
 
   /** Starts the process, or the receiving of one that was stopped. */

@@ -85,8 +85,8 @@ export class World implements AsyncDisposable {
     return this.devices.filter(({ removal }) => !removal);
   }
 
-  describe(): string {
-    return this.devices.map((device) => device.describe()).join("; ");
+  async describe(): Promise<string> {
+    return (await Promise.all(this.devices.map((device) => device.describe()))).join("; ");
   }
 
   get sendings(): Sending[] {
