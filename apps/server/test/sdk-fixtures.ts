@@ -284,7 +284,7 @@ export class Proxy implements AsyncDisposable {
     return request;
   }
 
-  /** The next request to a path, and what comes after it on its connection, reaches the server twice, at once. */
+  /** The next request to a path reaches the server twice, at once. */
   doubleRequestTo(path: string): void {
     this.#doubledPath = path;
   }
@@ -318,6 +318,11 @@ export class Proxy implements AsyncDisposable {
       if (this.#losing && chunk.includes(this.#losing.path)) {
         lost = this.#losing.done;
         this.#losing = undefined;
+      }
+      // A connection that is kept alive may go on with a WebSocket, which nobody opens twice.
+      if (isRequestHead(chunk)) {
+        twin?.end();
+        twin = undefined;
       }
       if (this.#doubledPath !== undefined && chunk.includes(this.#doubledPath)) {
         this.#doubledPath = undefined;
@@ -357,6 +362,8 @@ export class Proxy implements AsyncDisposable {
     });
   }
 }
+
+const isRequestHead = (chunk: Buffer): boolean => /^[A-Z]+ \//.test(chunk.toString("latin1", 0, 10));
 
 /** A request that a proxy has taken, and gives on when it is told to. */
 class HeldRequest {
