@@ -308,7 +308,7 @@ export class Proxy implements AsyncDisposable {
         far.destroy();
       });
     }
-    near.on("data", (chunk) => {
+    near.on("data", (chunk: Buffer) => {
       if (this.#swallowing && chunk.includes(this.#swallowing.path)) {
         this.#swallowing.done.resolve();
         this.#swallowing = undefined;
