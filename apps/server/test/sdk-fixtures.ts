@@ -277,7 +277,7 @@ export class Proxy implements AsyncDisposable {
     return done.promise;
   }
 
-  /** The next request to a path waits; so does its answer, for another one in its place. */
+  /** The next request to a path waits, and so does its answer. */
   holdRequestTo(path: string): HeldRequest {
     const request = new HeldRequest();
     this.#held = { path, request };
@@ -344,9 +344,10 @@ export class Proxy implements AsyncDisposable {
       twin?.write(chunk);
       far.write(chunk);
     });
-    far.on("data", (chunk) => {
-      if (held) return;
-      if (lost) {
+    far.on("data", (chunk: Buffer) => {
+      if (held) {
+        held.keep(chunk);
+      } else if (lost) {
         near.destroy();
         lost.resolve();
       } else {
@@ -368,6 +369,7 @@ const isRequestHead = (chunk: Buffer): boolean => /^[A-Z]+ \//.test(chunk.toStri
 /** A request that a proxy has taken, and gives on when it is told to. */
 class HeldRequest {
   readonly #arrived = Promise.withResolvers<void>();
+  readonly #answer = Promise.withResolvers<Buffer>();
   #near: Socket | undefined;
   #giveOn = (): void => {};
 
@@ -381,11 +383,21 @@ class HeldRequest {
     this.#arrived.resolve();
   }
 
-  /** To the server, whose answer nobody hears. */
+  /** A small answer comes in one piece. */
+  keep(answer: Buffer): void {
+    this.#answer.resolve(answer);
+  }
+
+  /** To the server, whose answer is kept. */
   release(): void {
     this.#giveOn();
   }
 
+  async giveAnswer(): Promise<void> {
+    this.#near?.end(await this.#answer.promise);
+  }
+
+  /** In its place. */
   answer(status: number, body: unknown): void {
     const text = JSON.stringify(body);
     this.#near?.end(

@@ -95,6 +95,32 @@ test("whoever asks again for a message that is refused, and yet stored, learns t
   expect(bob.texts).toEqual(["once", "then"]);
 });
 
+test("what is sent between a message's log entry and its late answer is sent too", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using alice = await TestUser.open({ url: proxy.url });
+  await using bob = await TestUser.open({ url: server.url });
+  await alice.untilCaughtUp();
+  const held = proxy.holdRequestTo("/trpc/messages.send");
+  const clientMessageId = crypto.randomUUID();
+  const first = alice.to(bob).send("first", { clientMessageId });
+  await held.arrived;
+  held.release();
+  await bob.untilReceived(1);
+  await alice.untilAsync("its place", async () => {
+    const own = { senderUserId: alice.userId, clientMessageId };
+    return (await alice.to(bob).find(own))?.seq !== null;
+  });
+  const second = alice.to(bob).send("second");
+  await alice.untilShows(alice.to(bob), ["first", "second"]);
+  await held.giveAnswer();
+  expect(await first).toMatchObject({ clientMessageId, id: bob.received[0]?.id });
+  await second;
+  await bob.untilReceived(2);
+  expect(bob.texts).toEqual(["first", "second"]);
+  await alice.untilShows(alice.to(bob), ["first", "second"]);
+});
+
 test("a request that was refused, and yet stored, stands: what was sealed anew is not needed", async () => {
   await using server = await startTestServer();
   await using proxy = await Proxy.open(server.url);

@@ -47,17 +47,32 @@ export async function listUnplaced(store: Reader, to: Destination): Promise<Unpl
 }
 
 /**
+ * Takes a message out of the queue, and of those without a place. Its order may be another one's by then: once nothing is
+ * left in a lane, numbers begin anew.
+ */
+async function leavingWrites(store: Reader, { clientMessageId, message }: Unplaced): Promise<StoreWrite[]> {
+  const at = [...laneKey(message.destination), message.order] as const;
+  const isUnplaced = (await unplacedRecord.get(store, ...at)) === clientMessageId;
+  return [
+    ...(message.state === "queued" ? [queueRecord.remove(...at)] : []),
+    ...(isUnplaced ? [unplacedRecord.remove(...at)] : []),
+  ];
+}
+
+/**
  * To be committed when the message's own log entry is: it has a place now. It is delivered then, whether or not the
  * answer to its sending ever came.
  */
-export function placedWrites(message: Outgoing, at: Message, clientMessageId: string): StoreWrite[] {
-  const lane = laneKey(message.destination);
+export async function placedWrites(
+  store: Reader,
+  { clientMessageId, message }: Unplaced,
+  at: Message,
+): Promise<StoreWrite[]> {
   const { id, conversationId, sentAt } = at;
   const { sealed } = message;
   const delivered = message.delivered ?? (sealed && toDelivered(sealed, { id, conversationId, sentAt }));
   return [
-    unplacedRecord.remove(...lane, message.order),
-    queueRecord.remove(...lane, message.order),
+    ...(await leavingWrites(store, { clientMessageId, message })),
     outgoingRecord.put([clientMessageId], {
       ...message,
       state: "delivered",
@@ -77,13 +92,15 @@ export function withoutContent(message: Outgoing): Outgoing {
 export async function erasedWrites(store: Reader, to: Destination, id: MessageId): Promise<StoreWrite[]> {
   const unplaced = await listUnplaced(store, to);
   const erased = unplaced.find(({ message }) => message.delivered?.id === id);
-  return erased ? writesOfErased(erased) : [];
+  return erased ? erasingWrites(store, erased) : [];
 }
 
-const writesOfErased = ({ clientMessageId, message }: Unplaced): StoreWrite[] => [
-  unplacedRecord.remove(...laneKey(message.destination), message.order),
-  outgoingRecord.put([clientMessageId], withoutContent(message)),
-];
+async function erasingWrites(store: Reader, { clientMessageId, message }: Unplaced): Promise<StoreWrite[]> {
+  return [
+    ...(await leavingWrites(store, { clientMessageId, message })),
+    outgoingRecord.put([clientMessageId], withoutContent(message)),
+  ];
+}
 
 /** The stored side of the outbox. Changes are made one at a time: what is read stays true until it is written. */
 export class OutgoingQueue {
@@ -125,14 +142,14 @@ export class OutgoingQueue {
 
   async #enqueue(
     clientMessageId: string,
-    message: Pick<Outgoing, "destination" | "payload" | "counter" | "sealed"> & { order?: number },
+    message: Outgoing | Pick<Outgoing, "destination" | "payload" | "counter" | "sealed">,
   ): Promise<void> {
     const lane = laneKey(message.destination);
     const [newest] = await unplacedRecord.list(this.#store, lane, { isReversed: true, limit: 1 });
     const [last] = await queueRecord.list(this.#store, lane, { isReversed: true, limit: 1 });
     const order = Math.max(Number(newest?.path[2] ?? 0), Number(last?.path[2] ?? 0)) + 1;
     await this.#store.commit([
-      ...(message.order === undefined ? [] : [unplacedRecord.remove(...lane, message.order)]),
+      ...("order" in message ? await leavingWrites(this.#store, { clientMessageId, message }) : []),
       outgoingRecord.put([clientMessageId], {
         ...message,
         order,
@@ -219,8 +236,12 @@ export class OutgoingQueue {
       const message = { ...queued, ...change };
       await this.#store.commit([
         outgoingRecord.put([clientMessageId], message),
-        queueRecord.remove(...laneKey(message.destination), message.order),
-        ...((await this.#isErased(message)) ? writesOfErased({ clientMessageId, message }) : []),
+        ...(queued.state === "queued"
+          ? [queueRecord.remove(...laneKey(message.destination), message.order)]
+          : []),
+        ...((await this.#isErased(message))
+          ? await erasingWrites(this.#store, { clientMessageId, message })
+          : []),
       ]);
       return message;
     });
@@ -238,11 +259,9 @@ export class OutgoingQueue {
     return this.#turns.run(async () => {
       const message = await outgoingRecord.get(this.#store, clientMessageId);
       if (!message || message.sealed || message.delivered) return undefined;
-      const lane = laneKey(message.destination);
       await this.#store.commit([
         outgoingRecord.remove(clientMessageId),
-        queueRecord.remove(...lane, message.order),
-        unplacedRecord.remove(...lane, message.order),
+        ...(await leavingWrites(this.#store, { clientMessageId, message })),
       ]);
       return message;
     });

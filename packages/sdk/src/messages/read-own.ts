@@ -39,7 +39,7 @@ export async function readOwn(store: Reader, message: Message, me: Me): Promise<
   return {
     message: opened,
     known: { recipients, isShown: true },
-    writes: placedWrites(outgoing, message, clientMessageId),
+    writes: await placedWrites(store, { clientMessageId, message: outgoing }, message),
   };
 }
 
