@@ -95,12 +95,20 @@ export async function insertStartPositions(
   `.execute(tx);
 }
 
-export function deletePositionsOfDevice(tx: Tx, device: { userId: UserId; deviceId: DeviceId }) {
-  return tx
-    .deleteFrom("positions")
-    .where("user_id", "=", device.userId)
-    .where("device_id", "=", device.deviceId)
-    .execute();
+/** The rows are locked in the order in which an ack of the device locks them. */
+export function deletePositionsOfDevice(
+  tx: Tx,
+  { userId, deviceId }: { userId: UserId; deviceId: DeviceId },
+) {
+  return sql`
+    with locked as materialized (
+      select log_id from positions
+      where user_id = ${userId}::uuid and device_id = ${deviceId}
+      order by log_id for update
+    )
+    delete from positions p using locked
+    where p.user_id = ${userId}::uuid and p.device_id = ${deviceId} and p.log_id = locked.log_id
+  `.execute(tx);
 }
 
 /** Moves the device's position forward, never back. Its row is locked until the transaction ends. */
