@@ -335,9 +335,12 @@ export class Proxy implements AsyncDisposable {
         held = this.#held.request;
         this.#held = undefined;
         near.pause();
-        held.take(near, () => {
-          far.write(chunk);
-          near.resume();
+        held.take(near, {
+          release: () => {
+            far.write(chunk);
+            near.resume();
+          },
+          deliverLate: () => connect(port, "127.0.0.1").resume().end(chunk),
         });
         return;
       }
@@ -371,15 +374,15 @@ class HeldRequest {
   readonly #arrived = Promise.withResolvers<void>();
   readonly #answer = Promise.withResolvers<Buffer>();
   #near: Socket | undefined;
-  #giveOn = (): void => {};
+  #ways = { release: (): unknown => undefined, deliverLate: (): unknown => undefined };
 
   get arrived(): Promise<void> {
     return this.#arrived.promise;
   }
 
-  take(near: Socket, giveOn: () => void): void {
+  take(near: Socket, ways: { release: () => unknown; deliverLate: () => unknown }): void {
     this.#near = near;
-    this.#giveOn = giveOn;
+    this.#ways = ways;
     this.#arrived.resolve();
   }
 
@@ -390,7 +393,12 @@ class HeldRequest {
 
   /** To the server, whose answer is kept. */
   release(): void {
-    this.#giveOn();
+    this.#ways.release();
+  }
+
+  /** By another connection, as a duplicate does that took longer: it is not bound to what was answered here. */
+  deliverLate(): void {
+    this.#ways.deliverLate();
   }
 
   async giveAnswer(): Promise<void> {

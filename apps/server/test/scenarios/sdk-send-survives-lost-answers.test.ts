@@ -139,6 +139,47 @@ test("a request that was refused, and yet stored, stands: what was sealed anew i
   expect(bob.texts).toEqual(["once", "then"]);
 });
 
+test("a duplicate that comes after the refusal is this device's message all the same", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using alice = await TestUser.open({ url: proxy.url });
+  await using bob = await TestUser.open({ url: server.url });
+  await alice.untilCaughtUp();
+  const clientMessageId = crypto.randomUUID();
+  const held = proxy.holdRequestTo("/trpc/messages.send");
+  const sending = alice.to(bob).send("late", { clientMessageId });
+  sending.catch(() => {});
+  await held.arrived;
+  held.answer(403, refusal("YOU_ARE_BLOCKED"));
+  await expect(sending).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
+  held.deliverLate();
+  await bob.untilReceived(1);
+  await alice.untilShows(alice.to(bob), ["late"]);
+  expect(await alice.to(bob).send("late", { clientMessageId })).toMatchObject({ id: bob.received[0]?.id });
+  // Under a number of its own.
+  await alice.to(bob).send("then");
+  await bob.untilReceived(2);
+  expect(bob.texts).toEqual(["late", "then"]);
+});
+
+test("what was refused is sealed anew when it is sent again, and the first one stands if it was stored", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using alice = await TestUser.open({ url: proxy.url, isStarted: false });
+  await using bob = await TestUser.open({ url: server.url });
+  const clientMessageId = crypto.randomUUID();
+  const held = proxy.holdRequestTo("/trpc/messages.send");
+  const sending = alice.to(bob).send("late", { clientMessageId });
+  sending.catch(() => {});
+  await held.arrived;
+  held.answer(403, refusal("YOU_ARE_BLOCKED"));
+  await expect(sending).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
+  held.deliverLate();
+  await bob.untilReceived(1);
+  expect(await alice.to(bob).send("late", { clientMessageId })).toMatchObject({ id: bob.received[0]?.id });
+  expect(bob.texts).toEqual(["late"]);
+});
+
 test("an aborted send is not sent on, until it is asked for again", async () => {
   await using server = await startTestServer();
   await using proxy = await Proxy.open(server.url);

@@ -31,8 +31,8 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
     await session.files.upload(session, file, { clientMessageId, requireWanted, signal });
   }
   // Otherwise an earlier request may still be under way.
-  const isFirstTry = message.sealed === null;
-  let refused: Sealed | null = null;
+  const isFirstTry = message.counter === null;
+  let refused = isFirstTry ? message.sealed : null;
   for (let reseals = 0; ; reseals++) {
     message = await seal(delivery, message, refused);
     const { sealed } = message;

@@ -209,7 +209,8 @@ export class OutgoingQueue {
 
   /**
    * Nothing was stored of a message, and no request of it is under way: its number goes to the next one, so that nobody
-   * misses it. Sent once more, it is sealed anew.
+   * misses it. Sent once more, it is sealed anew. Its bytes stay: a duplicate of the request may yet arrive, and its log
+   * entry is then this message's.
    */
   release(clientMessageId: string): Promise<void> {
     return this.#turns.run(async () => {
@@ -219,7 +220,7 @@ export class OutgoingQueue {
       if ((await counterRecord.get(this.#store, conversationId)) !== message.counter) return;
       await this.#store.commit([
         counterRecord.put([conversationId], message.counter - 1),
-        outgoingRecord.put([clientMessageId], { ...message, sealed: null, counter: null }),
+        outgoingRecord.put([clientMessageId], { ...message, counter: null }),
       ]);
     });
   }
@@ -258,7 +259,7 @@ export class OutgoingQueue {
   cancel(clientMessageId: string): Promise<Outgoing | undefined> {
     return this.#turns.run(async () => {
       const message = await outgoingRecord.get(this.#store, clientMessageId);
-      if (!message || message.sealed || message.delivered) return undefined;
+      if (!message || message.counter !== null || message.delivered) return undefined;
       await this.#store.commit([
         outgoingRecord.remove(clientMessageId),
         ...(await leavingWrites(this.#store, { clientMessageId, message })),

@@ -51,9 +51,9 @@ export const outgoing = z.object({
   state: z.enum(["queued", "failed", "delivered"]),
   /** Why it failed. */
   error: z.nullable(z.custom<SottoErrorCode>((value) => typeof value === "string")),
-  /** Taken once, however often the message is sealed. */
+  /** Taken once, however often the message is sealed; given back, and null, once the server has refused it. */
   counter: z.nullable(z.number()),
-  /** What the network sees, stored before it does. Dropped after delivery. */
+  /** What the network sees, stored before it does, or has been refused. Dropped after delivery. */
   sealed: z.nullable(sealed),
   delivered: z.nullable(
     z.object({
