@@ -44,7 +44,10 @@ test("tabs send at the same time: nothing doubled, each tab's in order", { timeo
     const timeline = await tab.run<string[]>("timeline", peer.userId);
     expect(timeline.map((line) => line.split(":")[0])).toEqual(peer.texts);
   }
-  for (const tab of tabs) expect((await tab.told()).lines.toSorted()).toEqual(peer.texts.toSorted());
+  for (const tab of tabs) {
+    const linesOf = async () => (await tab.told()).lines.toSorted();
+    await expect.poll(linesOf, { timeout: 10_000 }).toEqual(peer.texts.toSorted());
+  }
 });
 
 test("the leader's tab dies mid-batch and mid-send: another goes on", { timeout: timeoutMs }, async () => {
@@ -62,6 +65,7 @@ test("the leader's tab dies mid-batch and mid-send: another goes on", { timeout:
   await crash(leader.page);
   await coming;
   for (const tab of others) {
+    await tab.run("untilLine", "to you 29");
     await tab.run("untilMessage", "to you 29");
     const { lines, messages } = await tab.told();
     const ofPeer = ["before", ...range("to you", 30)];

@@ -72,6 +72,7 @@ test(`tabs come, go, die, and send meanwhile: nothing is lost or doubled (seed $
     await peer.untilReceived(queued.length);
     expect(peer.texts.toSorted()).toEqual(queued.toSorted());
     for (const [tab, from] of tabs) {
+      await tab.run("untilLine", "the end");
       await tab.run("untilMessage", "the end");
       const { messages, lines } = await tab.told();
       const heard = lines.filter((line) => said.includes(line));
