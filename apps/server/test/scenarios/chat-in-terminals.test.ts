@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { AppProcess } from "../app-process.ts";
 import { randomPhone } from "../rest-client.ts";
-import { Proxy, TestUser } from "../sdk-fixtures.ts";
+import { Proxy } from "../proxy.ts";
+import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sotto-chat-"));

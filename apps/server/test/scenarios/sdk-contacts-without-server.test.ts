@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { randomPhone } from "../rest-client.ts";
-import { Proxy, TestUser } from "../sdk-fixtures.ts";
+import { Proxy } from "../proxy.ts";
+import { TestUser } from "../sdk-fixtures.ts";
 import { runSql } from "../sql.ts";
 import { startTestServer } from "../test-server.ts";
 

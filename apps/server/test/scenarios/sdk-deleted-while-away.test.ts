@@ -1,6 +1,7 @@
 import { memoryStore } from "@sotto/sdk";
 import { expect, test } from "vitest";
-import { Proxy, TestUser } from "../sdk-fixtures.ts";
+import { Proxy } from "../proxy.ts";
+import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
 const everythingIn = async (store: ReturnType<typeof memoryStore>) => JSON.stringify(await store.list(""));

@@ -1,7 +1,8 @@
 import { encodeBase64url } from "@sotto/schema";
 import { SottoError } from "@sotto/sdk";
 import { expect, test } from "vitest";
-import { Proxy, TestUser } from "../sdk-fixtures.ts";
+import { Proxy } from "../proxy.ts";
+import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
 type Line = Record<string, unknown> & { type: string };

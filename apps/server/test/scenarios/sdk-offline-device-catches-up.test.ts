@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileStore } from "@sotto/sdk/node";
 import { afterAll, expect, test } from "vitest";
-import { Proxy, TestUser } from "../sdk-fixtures.ts";
+import { Proxy } from "../proxy.ts";
+import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "sotto-sdk-"));

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { Proxy, TestUser } from "../sdk-fixtures.ts";
+import { Proxy } from "../proxy.ts";
+import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
 test("receipts of a group's messages make no conversation of their own", async () => {

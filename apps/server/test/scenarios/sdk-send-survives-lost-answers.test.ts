@@ -1,11 +1,36 @@
 import { memoryStore, SottoError } from "@sotto/sdk";
 import { expect, test } from "vitest";
-import { Proxy, TestUser } from "../sdk-fixtures.ts";
+import { Proxy } from "../proxy.ts";
+import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
 /** As the server's tRPC words it. */
 function refusal(code: string, details?: unknown) {
   return { error: { message: code, code: -32600, data: { sotto: { code, details } } } };
+}
+
+/** Its own log entry has come. */
+function untilPlaced(alice: TestUser, bob: TestUser, clientMessageId: string): Promise<void> {
+  const own = { senderUserId: alice.userId, clientMessageId };
+  return alice.untilAsync("its place", async () => (await alice.to(bob).find(own))?.seq !== null);
+}
+
+/** Alice is refused "late", of which a duplicate is stored after that. */
+async function sendRefusedAndStored(given: {
+  proxy: Proxy;
+  alice: TestUser;
+  bob: TestUser;
+  clientMessageId: string;
+}): Promise<void> {
+  const { proxy, alice, bob, clientMessageId } = given;
+  const held = proxy.holdRequestTo("/trpc/messages.send");
+  const sending = alice.to(bob).send("late", { clientMessageId });
+  sending.catch(() => {});
+  await held.arrived;
+  held.answer(403, refusal("YOU_ARE_BLOCKED"));
+  await expect(sending).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
+  held.deliverLate();
+  await bob.untilReceived(1);
 }
 
 test("a send whose answer was lost is repeated, and arrives once", async () => {
@@ -84,10 +109,7 @@ test("whoever asks again for a message that is refused, and yet stored, learns t
   await isQueued;
   held.release();
   await bob.untilReceived(1);
-  await alice.untilAsync("its place", async () => {
-    const own = { senderUserId: alice.userId, clientMessageId };
-    return (await alice.to(bob).find(own))?.seq !== null;
-  });
+  await untilPlaced(alice, bob, clientMessageId);
   held.answer(403, refusal("YOU_ARE_BLOCKED"));
   expect(await sending).toMatchObject({ clientMessageId, id: bob.received[0]?.id });
   await alice.to(bob).send("then");
@@ -107,10 +129,7 @@ test("what is sent between a message's log entry and its late answer is sent too
   await held.arrived;
   held.release();
   await bob.untilReceived(1);
-  await alice.untilAsync("its place", async () => {
-    const own = { senderUserId: alice.userId, clientMessageId };
-    return (await alice.to(bob).find(own))?.seq !== null;
-  });
+  await untilPlaced(alice, bob, clientMessageId);
   const second = alice.to(bob).send("second");
   await alice.untilShows(alice.to(bob), ["first", "second"]);
   await held.giveAnswer();
@@ -146,14 +165,7 @@ test("a duplicate that comes after the refusal is this device's message all the 
   await using bob = await TestUser.open({ url: server.url });
   await alice.untilCaughtUp();
   const clientMessageId = crypto.randomUUID();
-  const held = proxy.holdRequestTo("/trpc/messages.send");
-  const sending = alice.to(bob).send("late", { clientMessageId });
-  sending.catch(() => {});
-  await held.arrived;
-  held.answer(403, refusal("YOU_ARE_BLOCKED"));
-  await expect(sending).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
-  held.deliverLate();
-  await bob.untilReceived(1);
+  await sendRefusedAndStored({ proxy, alice, bob, clientMessageId });
   await alice.untilShows(alice.to(bob), ["late"]);
   expect(await alice.to(bob).send("late", { clientMessageId })).toMatchObject({ id: bob.received[0]?.id });
   // Under a number of its own.
@@ -168,14 +180,7 @@ test("what was refused is sealed anew when it is sent again, and the first one s
   await using alice = await TestUser.open({ url: proxy.url, isStarted: false });
   await using bob = await TestUser.open({ url: server.url });
   const clientMessageId = crypto.randomUUID();
-  const held = proxy.holdRequestTo("/trpc/messages.send");
-  const sending = alice.to(bob).send("late", { clientMessageId });
-  sending.catch(() => {});
-  await held.arrived;
-  held.answer(403, refusal("YOU_ARE_BLOCKED"));
-  await expect(sending).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
-  held.deliverLate();
-  await bob.untilReceived(1);
+  await sendRefusedAndStored({ proxy, alice, bob, clientMessageId });
   expect(await alice.to(bob).send("late", { clientMessageId })).toMatchObject({ id: bob.received[0]?.id });
   expect(bob.texts).toEqual(["late"]);
 });

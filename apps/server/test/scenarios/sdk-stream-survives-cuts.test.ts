@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { expect, test } from "vitest";
-import { CrashingStore, Proxy, TestUser } from "../sdk-fixtures.ts";
+import { Proxy } from "../proxy.ts";
+import { CrashingStore, TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
 test("random cuts lose and double nothing, on both sides", async () => {

@@ -1,6 +1,7 @@
 import { memoryStore, type Message } from "@sotto/sdk";
 import { expect, test } from "vitest";
-import { Proxy, TestUser } from "../sdk-fixtures.ts";
+import { Proxy } from "../proxy.ts";
+import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
 test("a message is shown at once, and its state follows", async () => {

@@ -5,7 +5,8 @@ import { memoryStore, type FileProgress } from "@sotto/sdk";
 import { directorySpool } from "@sotto/sdk/node";
 import { expect, test, vi } from "vitest";
 import { createTestDatabase } from "../database.ts";
-import { Proxy, TestUser } from "../sdk-fixtures.ts";
+import { Proxy } from "../proxy.ts";
+import { TestUser } from "../sdk-fixtures.ts";
 import { expectSame, lastFile, mib, randomFile } from "../sdk-files.ts";
 import { startTestServer } from "../test-server.ts";
 

@@ -7,7 +7,8 @@ import {
   type SentMessage,
 } from "@sotto/sdk";
 import * as z from "zod/mini";
-import { CrashingStore, Proxy } from "../../sdk-fixtures.ts";
+import { Proxy } from "../../proxy.ts";
+import { CrashingStore } from "../../sdk-fixtures.ts";
 import type { ModelUser } from "./world.ts";
 
 /** Where a message of the model goes: to a user, or to the group. */
