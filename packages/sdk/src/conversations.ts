@@ -8,10 +8,10 @@ import {
   defaultPageSize,
 } from "./conversation.ts";
 import { invalidInput } from "./errors.ts";
-import { loadExport } from "./parts/load-part.ts";
 import type { Inbox } from "./messages/inbox.ts";
 import type { Outbox } from "./messages/outbox.ts";
 import type { Session } from "./session.ts";
+import { exportHistory } from "./timeline/export-history.ts";
 import { loadConversations } from "./timeline/load-conversations.ts";
 import type { Message } from "./timeline/message.ts";
 import {
@@ -111,7 +111,6 @@ export function createConversations(options: ConversationOptions): Conversations
     },
     async export(exporting = {}) {
       const { session } = await getSession();
-      const { exportHistory } = await loadExport();
       return exportHistory(session, exporting);
     },
     async search(query, { before, limit = defaultPageSize } = {}) {

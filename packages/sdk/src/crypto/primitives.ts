@@ -14,6 +14,10 @@ export async function sha256(bytes: Bytes): Promise<Bytes> {
   return new Uint8Array(await subtle.digest("SHA-256", bytes));
 }
 
+export async function sha512(bytes: Bytes): Promise<Bytes> {
+  return new Uint8Array(await subtle.digest("SHA-512", bytes));
+}
+
 export interface HkdfInput {
   salt: Bytes;
   info: Bytes;

@@ -1,6 +1,6 @@
 /** What two people compare to know that they hold each other's identity keys (PROTOCOL §8.7, after Signal's). */
-import { sha512 } from "@noble/hashes/sha2.js";
 import { type Bytes, compareBytes, encodeBase64url, encodeCbor, uuidToBytes } from "@sotto/schema";
+import { sha512 } from "./primitives.ts";
 
 /** A user and the user's Ed25519 identity key. */
 export interface UserIdentity {
@@ -19,8 +19,9 @@ const version = Uint8Array.of(0, 1);
 const iterations = 5_200;
 
 /** The safety number of two users; it changes with their identity keys only, not with their devices. */
-export function computeSafetyNumber(one: UserIdentity, other: UserIdentity): SafetyNumber {
-  const digits = [digitsOf(one), digitsOf(other)].toSorted().join("");
+export async function computeSafetyNumber(one: UserIdentity, other: UserIdentity): Promise<SafetyNumber> {
+  const halves = await Promise.all([digitsOf(one), digitsOf(other)]);
+  const digits = halves.toSorted().join("");
   const items = [one, other]
     .map(({ userId, uik }) => [uuidToBytes(userId), uik] as const)
     .toSorted(([a], [b]) => compareBytes(a, b));
@@ -28,10 +29,13 @@ export function computeSafetyNumber(one: UserIdentity, other: UserIdentity): Saf
 }
 
 /** 30 digits: the iterations make it costly to find a key whose digits are nearly the same. */
-function digitsOf({ userId, uik }: UserIdentity): string {
-  let hash: Uint8Array = Uint8Array.of(...version, ...uik, ...uuidToBytes(userId));
+async function digitsOf({ userId, uik }: UserIdentity): Promise<string> {
+  let hash = Uint8Array.of(...version, ...uik, ...uuidToBytes(userId));
   for (let round = 0; round < iterations; round++) {
-    hash = sha512.create().update(hash).update(uik).digest();
+    const hashed = new Uint8Array(hash.length + uik.length);
+    hashed.set(hash);
+    hashed.set(uik, hash.length);
+    hash = await sha512(hashed);
   }
   const groups = Array.from({ length: 6 }, (_, at) =>
     hash.subarray(at * 5, at * 5 + 5).reduce((number, byte) => number * 256 + byte, 0),

@@ -1,4 +1,4 @@
-/** The history as a file for its user: JSON Lines (docs/SDK.md, "Export"). Fetched with the first export. */
+/** The history as a file for its user: JSON Lines (docs/SDK.md, "Export"). */
 import { type ConversationId, conversationId, encodeBase64url } from "@sotto/schema";
 import { toSottoError } from "../api/to-sotto-error.ts";
 import type { ExportOptions } from "../conversations.ts";
