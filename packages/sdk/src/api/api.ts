@@ -1,6 +1,7 @@
 import type { ContractRouter } from "@sotto/schema";
-import { type TRPCClient, createTRPCClient, httpLink } from "@trpc/client";
+import { createTRPCClient, httpLink } from "@trpc/client";
 import { SottoError } from "../errors.ts";
+import type { CheckedServer } from "./answers.ts";
 import { checkAnswers } from "./check-answers.ts";
 import { withDeadline } from "./deadline.ts";
 import { toSottoError } from "./to-sotto-error.ts";
@@ -22,10 +23,7 @@ export interface Api {
    * await api.call((server, options) => server.keys.list.query({ userId }, options), signal);
    * ```
    */
-  call<T>(
-    run: (server: TRPCClient<ContractRouter>, options: CallOptions) => Promise<T>,
-    signal?: AbortSignal,
-  ): Promise<T>;
+  call<T>(run: (server: CheckedServer, options: CallOptions) => Promise<T>, signal?: AbortSignal): Promise<T>;
 }
 
 export interface ApiOptions {

@@ -1,4 +1,5 @@
-import { type Bytes, type UploadState, attachmentId, contract, toCamelKeys } from "@sotto/schema";
+import { type Bytes, type UploadState, attachmentId, toCamelKeys } from "@sotto/schema";
+import { uploads } from "@sotto/schema/domains";
 import { backoffMs, retrying, sleep } from "../api/retry.ts";
 import type { FilePayload } from "../crypto/file-payload.ts";
 import { SottoError } from "../errors.ts";
@@ -81,7 +82,7 @@ async function putPart(uploading: Uploading, { offset, pieceBytes }: UploadState
   const answer = await response.json().catch((cause: unknown) => {
     throw new SottoError("NETWORK", { cause });
   });
-  const state = contract.uploads.append.output.safeParse(toCamelKeys(answer));
+  const state = uploads.append.output.safeParse(toCamelKeys(answer));
   if (!state.success) throw new SottoError("BAD_ANSWER", { cause: state.error });
   return state.data;
 }
