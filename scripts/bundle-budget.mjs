@@ -1,17 +1,18 @@
-// The SDK as a browser gets it: bundled from dist, split into chunks, minified, compressed. What a page loads at once
-// and all that it may ever load have a limit each (docs/adr/0016-parts-of-the-sdk-on-demand.md).
+// The SDK as a browser gets it: bundled from dist by Vite's bundler, split into chunks, minified, compressed. What a page
+// loads at once and all that it may ever load have a limit each (docs/adr/0016-parts-of-the-sdk-on-demand.md).
 import { existsSync } from "node:fs";
-import { basename } from "node:path";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
+import { rolldown } from "rolldown";
+import { root } from "./places.mjs";
 
 const kilobyte = 1024;
 const dist = "packages/sdk/dist";
 const client = ["index.js"];
 const entries = [
   { name: "@sotto/sdk/sealed", files: ["sealed.js"], atOnce: 35, inAll: 35 },
-  { name: "@sotto/sdk", files: client, atOnce: 130, inAll: 176 },
-  { name: "@sotto/sdk with @sotto/sdk/browser", files: [...client, "browser.js"], atOnce: 130, inAll: 181 },
+  { name: "@sotto/sdk", files: client, atOnce: 110, inAll: 130 },
+  { name: "@sotto/sdk with @sotto/sdk/browser", files: [...client, "browser.js"], atOnce: 110, inAll: 130 },
   { name: "@sotto/sdk/webhooks", files: ["webhooks.js"], atOnce: 20, inAll: 20 },
 ];
 
@@ -31,38 +32,36 @@ for (const entry of entries) {
 
 /** The bytes of what an application that imports these files loads with them, and of each chunk that it may load later. */
 async function measure(files) {
-  const { outputFiles, metafile } = await build({
-    stdin: { contents: files.map((file) => `export * from "./${file}";`).join("\n"), resolveDir: dist },
-    bundle: true,
-    splitting: true,
-    outdir: "out",
-    minify: true,
-    format: "esm",
+  const input = join(root, dist, "entry.js");
+  const bundle = await rolldown({
+    input,
     platform: "browser",
-    target: "es2022",
-    write: false,
-    metafile: true,
-    logLevel: "error",
+    transform: { target: "es2022" },
+    plugins: [
+      {
+        name: "entry",
+        resolveId: (id) => (id === input ? id : null),
+        load: (id) => (id === input ? files.map((file) => `export * from "./${file}";`).join("\n") : null),
+      },
+    ],
   });
-  const bytes = new Map(
-    outputFiles.map(({ path, contents }) => [basename(path), gzipSync(contents, { level: 9 }).length]),
-  );
-  const { outputs } = metafile;
+  const { output } = await bundle.generate({ format: "esm", minify: true });
+  await bundle.close();
+  const chunks = new Map(output.map((chunk) => [chunk.fileName, chunk]));
   const loaded = new Set();
-  const load = (path) => {
-    if (loaded.has(path)) return;
-    loaded.add(path);
-    for (const { path: imported, kind } of outputs[path].imports) {
-      if (kind === "import-statement") load(imported);
-    }
+  const load = (name) => {
+    if (loaded.has(name)) return;
+    loaded.add(name);
+    chunks.get(name).imports.forEach(load);
   };
-  load(Object.keys(outputs).find((path) => outputs[path].entryPoint === "<stdin>"));
-  const chunks = Object.keys(outputs).map((path) => ({ path, chunk: basename(path) }));
+  load(output.find(({ isEntry }) => isEntry).fileName);
+  const sizes = output.map(({ fileName, code }) => ({
+    chunk: fileName,
+    bytes: gzipSync(code, { level: 9 }).length,
+  }));
   return {
-    atOnce: sum(chunks.filter(({ path }) => loaded.has(path)).map(({ chunk }) => bytes.get(chunk))),
-    later: chunks
-      .filter(({ path }) => !loaded.has(path))
-      .map(({ chunk }) => ({ chunk, bytes: bytes.get(chunk) })),
+    atOnce: sum(sizes.filter(({ chunk }) => loaded.has(chunk)).map(({ bytes }) => bytes)),
+    later: sizes.filter(({ chunk }) => !loaded.has(chunk)),
   };
 }
 

@@ -1,4 +1,3 @@
-import { sha256 } from "@noble/hashes/sha2.js";
 import { compareBytes } from "@sotto/schema";
 import { SottoError } from "../errors.ts";
 import { loadAge } from "../parts/load-part.ts";
@@ -37,7 +36,7 @@ async function* openChunks(
   const decrypter = new age.Decrypter();
   if (!seal.ageIdentity.startsWith("AGE-SECRET-KEY-1")) throw rejectFile("identity_invalid");
   await orReject("identity_invalid", async () => decrypter.addIdentity(seal.ageIdentity));
-  const checked = toStream(checkChunks(ciphertext, seal));
+  const checked = toStream(checkChunks(ciphertext, { ...seal, hash: age.sha256.create() }));
   const padded = await orReject("header_rejected", () => decrypter.decrypt(checked));
   const chunks = unpadFile(readChunks(padded), seal.size);
   try {
@@ -59,12 +58,16 @@ function requirePlausible({ size, ciphertextSize }: FileSeal): void {
     throw rejectFile("wrong_size");
 }
 
+interface Checking extends FileSeal {
+  /** A SHA-256 that has hashed nothing yet. */
+  hash: { update(bytes: Uint8Array): unknown; digest(): Uint8Array };
+}
+
 /** Lets the ciphertext through, but not its end, unless all of it is what the message names. */
 async function* checkChunks(
   chunks: AsyncIterable<Uint8Array>,
-  { ciphertextSize, ciphertextSha256 }: FileSeal,
+  { ciphertextSize, ciphertextSha256, hash }: Checking,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const hash = sha256.create();
   const header = new HeaderWatch();
   let size = 0;
   for await (const chunk of chunks) {

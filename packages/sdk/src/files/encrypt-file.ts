@@ -1,4 +1,3 @@
-import { sha256 } from "@noble/hashes/sha2.js";
 import type { Bytes } from "@sotto/schema";
 import { loadAge } from "../parts/load-part.ts";
 import { type FileSource, readChunks, toStream } from "./bytes-streams.ts";
@@ -42,7 +41,7 @@ export async function encryptFile(
   const ciphertext = await encrypter.encrypt(toStream(padded));
   const sealed = Promise.withResolvers<FileSeal>();
   const hashed = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
-    const hash = sha256.create();
+    const hash = age.sha256.create();
     let ciphertextSize = 0;
     for await (const chunk of readChunks(ciphertext)) {
       hash.update(chunk);

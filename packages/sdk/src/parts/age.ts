@@ -1,2 +1,3 @@
-/** What the SDK uses of age, for `loadAge`: a bundler drops the rest. */
+/** What files and backups need, for `loadAge`: age, and a SHA-256 of what comes piece by piece, which WebCrypto has not. */
+export { sha256 } from "@noble/hashes/sha2.js";
 export { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from "age-encryption";
