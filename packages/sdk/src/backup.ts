@@ -58,8 +58,9 @@ export interface Backup {
   exportForDevice(deviceId: string): Promise<ReadableStream<Uint8Array>>;
   /**
    * Takes a backup in, on a device that is signed in and waits for approval: it is linked then. What this device has
-   * stays as it is. Throws `BACKUP_REFUSED` with a reason, `RECOVERY_KEY_INVALID`, and `IDENTITY_CHANGED` when the user has
-   * made a new identity since: the history alone is to be had with `isHistoryOnly`.
+   * stays as it is. Throws `BACKUP_REFUSED` with a reason, `RECOVERY_KEY_INVALID`, `BAD_ANSWER` when the server's device
+   * lists cannot be (an `identity` event says why), and `IDENTITY_CHANGED` when the user has made a new identity since:
+   * the history alone is to be had with `isHistoryOnly`.
    */
   restore(
     file: ReadableStream<Uint8Array>,
@@ -132,7 +133,8 @@ async function takeHead(
   if (userId !== me.userId) throw refused("wrong_user");
   if (isHistoryOnly || !kept) return;
   if (!(await isPair(kept.uik, kept.uikPrivate))) throw refused("malformed");
-  await identity.restore({ ...kept, transfer: null }, signal);
+  const { uik, uikPrivate, pin: known } = kept;
+  await identity.restore({ uik, uikPrivate, transfer: null }, { known, signal });
   directory.forget(me.userId);
 }
 
@@ -149,7 +151,8 @@ export function createBackup(getSession: GetSession): Backup {
       const own = await ownKeyRecord.get(session.store);
       if (!own?.uikPrivate) throw new SottoError("CANNOT_SIGN");
       const { uik, uikPrivate } = own;
-      return encryptBackup(exportRecords(session, { uik, uikPrivate }), recipient);
+      const pin = await session.identities.pins.get(session.me.userId);
+      return encryptBackup(exportRecords(session, { uik, uikPrivate, pin }), recipient);
     },
     async exportForDevice(id) {
       const deviceId = deviceIdSchema.safeParse(id);

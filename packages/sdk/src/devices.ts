@@ -44,6 +44,8 @@ export interface Devices {
   /**
    * Takes another device out of the signed list, and ends its session: it gets nothing that is sent from now on. A
    * stolen device that could sign knows the identity key: then also `client.identity.reset`. For this device, see `signOut`.
+   * Throws `CANNOT_SIGN` where this device may not change the list, `DEVICE_NOT_LINKED` where it waits itself: nothing is
+   * done then.
    */
   remove(deviceId: string, options?: CallOptions): Promise<void>;
 }

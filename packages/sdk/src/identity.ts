@@ -1,8 +1,8 @@
-import { type UserId, userId } from "@sotto/schema";
+import { type Bytes, type UserId, userId } from "@sotto/schema";
 import type { GetSession } from "./conversations.ts";
 import { equalConstantTime } from "./crypto/primitives.ts";
 import { type SafetyNumber, computeSafetyNumber } from "./crypto/safety-number.ts";
-import { invalidInput } from "./errors.ts";
+import { SottoError, invalidInput } from "./errors.ts";
 import type { LinkState } from "./identity/own-identity.ts";
 import { ownKeyRecord } from "./identity/own-key.ts";
 import type { IdentityPin } from "./identity/pins.ts";
@@ -49,9 +49,12 @@ export interface IdentityApi {
   safetyNumber(userId: string, options?: CallOptions): Promise<SafetyNumber | null>;
   /** Whether a QR code that was scanned from the user's screen is that of {@link safetyNumber}; then the user is verified. */
   verifyQr(userId: string, qr: string, options?: CallOptions): Promise<boolean>;
-  /** Says that the digits were compared, or takes it back. It ends by itself when the user's identity key changes. */
+  /**
+   * Says that the digits were compared, or takes it back. It ends by itself when the user's identity key changes. Throws
+   * `IDENTITY_CHANGED` when the key is no longer the one whose {@link safetyNumber} was asked for last: compare anew.
+   */
   setVerified(userId: string, isVerified: boolean, options?: CallOptions): Promise<void>;
-  /** `strict`: trusts the new identity key of a user who is blocked. */
+  /** `strict`: trusts the new identity key of a user who is blocked. Throws `IDENTITY_CHANGED` as {@link setVerified} does. */
   confirm(userId: string): Promise<void>;
   /**
    * Makes a new identity key, with this device alone. For when no other device can approve this one, there is no backup,
@@ -81,24 +84,32 @@ async function findPin(
 /** The key that the user has now, confirmed or not. */
 const presentUik = ({ uik, unconfirmed }: IdentityPin) => unconfirmed?.uik ?? uik;
 
-async function numberOf(session: Session, user: UserId, signal?: AbortSignal): Promise<SafetyNumber | null> {
-  const [pin, own] = [await findPin(session, user, signal), await ownKeyRecord.get(session.store)];
-  if (!pin || !own) return null;
-  return computeSafetyNumber(
-    { userId: session.me.userId, uik: own.uik },
-    { userId: user, uik: presentUik(pin) },
-  );
+interface KeyNumber {
+  number: SafetyNumber;
+  /** The user's key that it is of. */
+  uik: Bytes;
 }
 
-async function markVerified(session: Session, user: UserId, isVerified: boolean): Promise<void> {
-  await session.identities.pins.update(
-    user,
-    (pin) => pin && { ...pin, verifiedUik: isVerified ? presentUik(pin) : null },
+async function numberOf(session: Session, user: UserId, signal?: AbortSignal): Promise<KeyNumber | null> {
+  const [pin, own] = [await findPin(session, user, signal), await ownKeyRecord.get(session.store)];
+  if (!pin || !own) return null;
+  const uik = presentUik(pin);
+  const number = await computeSafetyNumber(
+    { userId: session.me.userId, uik: own.uik },
+    { userId: user, uik },
   );
+  return { number, uik };
 }
 
 /** `client.identity` */
 export function createIdentity(getSession: GetSession): IdentityApi {
+  /** The keys whose numbers were shown: what the user says of a number is about these. */
+  const shown = new Map<UserId, Bytes>();
+  const requireShown = (user: UserId, pin: IdentityPin): Bytes => {
+    const uik = presentUik(pin);
+    if (equalConstantTime(shown.get(user) ?? uik, uik)) return uik;
+    throw new SottoError("IDENTITY_CHANGED", { details: { userId: user } });
+  };
   return {
     state: async () => (await getSession()).session.identity.ready(),
     async check({ signal } = {}) {
@@ -119,26 +130,31 @@ export function createIdentity(getSession: GetSession): IdentityApi {
     },
     async safetyNumber(id, { signal } = {}) {
       const user = parseUser(id);
-      return numberOf((await getSession()).session, user, signal);
+      const found = await numberOf((await getSession()).session, user, signal);
+      if (found) shown.set(user, found.uik);
+      return found && found.number;
     },
     async verifyQr(id, qr, { signal } = {}) {
       const user = parseUser(id);
       const { session } = await getSession();
-      const number = await numberOf(session, user, signal);
-      if (number?.qr !== qr.trim()) return false;
-      await markVerified(session, user, true);
+      const found = await numberOf(session, user, signal);
+      if (found?.number.qr !== qr.trim()) return false;
+      await session.identities.pins.update(user, (pin) => pin && { ...pin, verifiedUik: found.uik });
       return true;
     },
     async setVerified(id, isVerified, { signal } = {}) {
       const user = parseUser(id);
       const { session } = await getSession();
       await findPin(session, user, signal);
-      await markVerified(session, user, isVerified);
+      await session.identities.pins.update(
+        user,
+        (pin) => pin && { ...pin, verifiedUik: isVerified ? requireShown(user, pin) : null },
+      );
     },
     async confirm(id) {
       const user = parseUser(id);
       const { session } = await getSession();
-      await session.identities.confirm(user);
+      await session.identities.confirm(user, (pin) => void requireShown(user, pin));
       await session.tell({ type: "devices", userId: user });
     },
     async reset({ signal } = {}) {

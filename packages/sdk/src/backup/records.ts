@@ -1,5 +1,6 @@
 import { userId } from "@sotto/schema";
 import * as z from "zod/mini";
+import { identityPin } from "../identity/pins.ts";
 import { bytes } from "../storage/bytes.ts";
 
 /** A part of the client that has something worth keeping. */
@@ -21,7 +22,14 @@ export const backupHead = z.tuple([
     userId,
     createdAtMs: z.number(),
     /** The identity key; null in a history for a device that has its own. */
-    identity: z.nullable(z.object({ uik: bytes, uikPrivate: bytes })),
+    identity: z.nullable(
+      z.object({
+        uik: bytes,
+        uikPrivate: bytes,
+        /** The newest of the user's own lists that is known: an older one is refused when the key is restored. */
+        pin: z.optional(identityPin),
+      }),
+    ),
   }),
 ]);
 export type BackupHead = z.output<typeof backupHead>;

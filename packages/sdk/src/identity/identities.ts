@@ -34,6 +34,8 @@ export interface Judged {
   /** The one that was judged: another one where that was out of date. */
   lookup: Lookup;
   trust: Trust;
+  /** Its lists, if they were found right: none where they are refused. */
+  accepted: readonly string[];
 }
 
 /** Every device that a chain has named up to a version under one identity key, each with the last key it had. */
@@ -188,21 +190,23 @@ export class Identities {
     for (let lookup = given; ; lookup = await this.lookUp(userId, signal)) {
       const { currentVersion, lists, pinnedVersion } = lookup;
       let verdict: Verdict | undefined;
+      let accepted: readonly string[] = [];
       await this.pins.update(userId, async (pin) => {
         // A newer list was pinned while this answer was under way: it must not look rolled back.
         if (pin?.version !== pinnedVersion) return undefined;
         const chain = await judgeChain({ currentVersion, lists }, { userId, now: now(), pin });
+        accepted = chain.ok ? lists : [];
         verdict =
           userId === me.userId ? await this.#judgeOwn(chain, pin) : this.#judgeOther(userId, chain, pin);
         return verdict.pin;
       });
-      if (verdict) return { lookup, trust: verdict.trust };
+      if (verdict) return { lookup, trust: verdict.trust, accepted };
     }
   }
 
   #judgeOther(userId: UserId, verdict: ChainVerdict, pin: IdentityPin | undefined): Verdict {
     if (!verdict.ok) {
-      this.#tellRefused(userId, verdict.reason);
+      this.tellRefused(userId, verdict.reason);
       return { trust: pin ? trustIn(pin) : { kind: "untrusted" } };
     }
     // A chain that was pinned cannot be empty: that is a roll-back.
@@ -211,12 +215,14 @@ export class Identities {
     return { trust: trustIn(next), pin: next };
   }
 
-  /** Trusts the list that a user's unconfirmed identity has signed, where there is one. */
-  async confirm(userId: UserId): Promise<void> {
+  /** Trusts the list that a user's unconfirmed identity has signed, where there is one and `check` does not throw. */
+  async confirm(userId: UserId, check: (pin: IdentityPin) => void): Promise<void> {
     const { now } = this.#options;
-    await this.pins.update(userId, (pin) =>
-      pin?.unconfirmed ? { ...pin, ...pin.unconfirmed, sinceMs: now(), unconfirmed: null } : undefined,
-    );
+    await this.pins.update(userId, (pin) => {
+      if (!pin?.unconfirmed) return undefined;
+      check(pin);
+      return { ...pin, ...pin.unconfirmed, sinceMs: now(), unconfirmed: null };
+    });
   }
 
   /** Tells it once in this client's life. */
@@ -257,7 +263,7 @@ export class Identities {
     const own = await ownKeyRecord.get(store);
     if (!own) return untrusted;
     if (!verdict.ok) {
-      this.#tellRefused(userId, verdict.reason);
+      this.tellRefused(userId, verdict.reason);
       return pin ? { trust: trustIn(pin) } : untrusted;
     }
     const { newest } = verdict;
@@ -281,7 +287,8 @@ export class Identities {
     return { trust: trustIn(next), pin: next };
   }
 
-  #tellRefused(userId: UserId, reason: DeviceListRefusal): void {
+  /** Tells that the server gives a list that cannot be. */
+  tellRefused(userId: UserId, reason: DeviceListRefusal): void {
     this.tellOnce({ type: "list_refused", userId, reason });
   }
 }

@@ -131,13 +131,11 @@ function refused(reason: LinkRefusal): SottoError<"LINK_REFUSED"> {
 }
 
 /**
- * Takes a device out of the signed list, if it is there and this one may sign. Before the server forgets the device:
- * from now on nobody seals to it, whatever the server says.
+ * Takes a device out of the signed list, if it is there. Before the server forgets the device: from now on nobody seals
+ * to it, whatever the server says. Throws `DEVICE_NOT_LINKED`, `CANNOT_SIGN`.
  */
-export async function signOff(session: Session, removed: DeviceId, signal?: AbortSignal): Promise<void> {
-  const { identity, store } = session;
-  const isLinked = (await identity.ready(signal)) === "linked";
-  if (!isLinked || !(await ownKeyRecord.get(store))?.uikPrivate) return;
+export async function signOff({ identity }: Session, removed: DeviceId, signal?: AbortSignal): Promise<void> {
+  await identity.ready(signal);
   const isRemoved = ({ deviceId: id }: ListedDevice) => id === removed;
   await identity.change(
     (devices) => (devices.some(isRemoved) ? withoutDevice(devices, removed) : undefined),
@@ -150,7 +148,9 @@ export async function leaveDeviceList(session: Session, signal?: AbortSignal): P
   try {
     await signOff(session, session.me.deviceId, signal);
   } catch (error) {
-    const isOver = error instanceof SottoError && error.code === "DEVICE_NOT_LINKED";
+    // It is in no list, or may not change it; whoever may can take it out at any time.
+    const isOver =
+      error instanceof SottoError && (error.code === "DEVICE_NOT_LINKED" || error.code === "CANNOT_SIGN");
     if (!isOver && !isAuthError(error)) throw error;
   }
 }

@@ -1,4 +1,4 @@
-import type { DeviceId, DeviceListParts, ListedDevice } from "@sotto/schema";
+import { type DeviceId, type ListedDevice, parseDeviceList } from "@sotto/schema";
 import * as z from "zod/mini";
 import type { Api } from "../api/api.ts";
 import { readDeviceList, signDeviceList, verifyDeviceList } from "../crypto/device-list.ts";
@@ -67,7 +67,7 @@ export class OwnChain {
     const { me, now, pins } = this.#options;
     const verdict = await verifyDeviceList(text, { userId: me.userId, now: now() });
     if (!verdict.ok) throw new TypeError(`an own list that is ${verdict.reason}`);
-    await this.keep(text, verdict.list.parts);
+    await this.keep([text]);
     const list = toAccepted(verdict.list);
     await pins.update(me.userId, () => ({
       ...list,
@@ -77,9 +77,10 @@ export class OwnChain {
     }));
   }
 
-  /** Keeps a list for {@link giveBack}. */
-  async keep(text: string, { version }: Pick<DeviceListParts, "version">): Promise<void> {
-    await this.#options.store.commit([ownListRecord.put([version], text)]);
+  /** Keeps lists that were found right, for {@link giveBack}. */
+  async keep(texts: readonly string[]): Promise<void> {
+    const writes = texts.map((text) => ownListRecord.put([parseDeviceList(text).version], text));
+    if (writes.length > 0) await this.#options.store.commit(writes);
   }
 
   /**

@@ -1,6 +1,6 @@
-import { type Bytes, type ListedDevice, parseDeviceList } from "@sotto/schema";
+import { type Bytes, type DeviceListParts, type ListedDevice, parseDeviceList } from "@sotto/schema";
 import type { Api } from "../api/api.ts";
-import { readDeviceList, verifyDeviceList } from "../crypto/device-list.ts";
+import { judgeChain, verifyDeviceList } from "../crypto/device-list.ts";
 import { type KeyPair, equalConstantTime } from "../crypto/primitives.ts";
 import { SottoError } from "../errors.ts";
 import type { IdentityEvent } from "../events.ts";
@@ -10,7 +10,8 @@ import type { Account, Me } from "./account.ts";
 import type { Directory } from "./directory.ts";
 import type { Identities, Lookup } from "./identities.ts";
 import { OwnChain, type PublishedHandover } from "./own-chain.ts";
-import { type OwnKey, generateOwnKey, ownKeyRecord, signingPairOf } from "./own-key.ts";
+import { type OwnKey, generateOwnKey, nextKeyRecord, ownKeyRecord, signingPairOf } from "./own-key.ts";
+import type { IdentityPin } from "./pins.ts";
 
 /** Whether the user's own list names this device: `pending` until another device approves it. */
 export type LinkState = "unknown" | "linked" | "pending";
@@ -24,6 +25,18 @@ export interface OwnIdentityOptions {
   directory: Directory;
   tell: (event: IdentityEvent) => void;
   now: () => number;
+}
+
+interface RestoreOptions {
+  known?: IdentityPin | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** What a list under another identity key follows, and whom it names beside this device. */
+interface ListPlace {
+  before: string | null;
+  devices: readonly ListedDevice[];
+  signal?: AbortSignal | undefined;
 }
 
 const maxTries = 5;
@@ -102,23 +115,30 @@ export class OwnIdentity {
     return this.#turns.run(() => this.#reset(signal));
   }
 
-  /** Takes up a restored identity key and signs this device in. Throws `IDENTITY_CHANGED` when the user has another by now. */
-  restore(key: OwnKey, signal?: AbortSignal): Promise<void> {
+  /**
+   * Takes up a restored identity key and signs this device in. `known`: what the backup knew of the user's own lists.
+   * Throws `IDENTITY_CHANGED` when the user has another key by now, `BAD_ANSWER` when the server's lists cannot be.
+   */
+  restore(key: OwnKey, { known, signal }: RestoreOptions = {}): Promise<void> {
     return this.#turns.run(async () => {
-      const { store, me, identities } = this.#options;
-      const uik = await signingPairOf(key);
-      if (!uik) throw new SottoError("CANNOT_SIGN");
-      await this.#followingConflicts(async () => {
-        const lookup = await identities.lookUp(me.userId, signal);
-        const newest = lookup.lists.at(-1);
-        const last = newest === undefined ? undefined : readDeviceList(newest);
-        if (last && !equalConstantTime(last.uik, key.uik) && !(await this.#holds(last.uik))) {
-          throw new SottoError("IDENTITY_CHANGED", { details: { userId: me.userId } });
+      const { me, identities, now } = this.#options;
+      const { userId } = me;
+      if (known) await identities.pins.update(userId, (pin) => pin ?? known);
+      await this.#goOnWith(key, async () => {
+        const lookup = await identities.lookUp(userId, signal);
+        const pin = await identities.pins.get(userId);
+        const chain = await judgeChain(lookup, { userId, now: now(), pin });
+        if (!chain.ok) {
+          identities.tellRefused(userId, chain.reason);
+          throw new SottoError("BAD_ANSWER");
         }
-        await store.commit([ownKeyRecord.put([], key)]);
-        await this.chain.append(newest ?? null, this.#withSelf(last?.devices ?? []), { uik, signal });
+        const { newest } = chain;
+        const uik = newest?.parts.uik;
+        if (uik && !equalConstantTime(uik, key.uik) && !(await this.#holds(uik))) {
+          throw new SottoError("IDENTITY_CHANGED", { details: { userId } });
+        }
+        return { before: newest?.text ?? null, devices: newest?.parts.devices ?? [], signal };
       });
-      await this.#settle(signal);
     });
   }
 
@@ -140,17 +160,35 @@ export class OwnIdentity {
       tell({ type: "list_republished", fromVersion: lookup.currentVersion + 1 });
       return this.#settle(signal);
     }
+    await this.#takeUpNext(lookup);
     const pin = await identities.pins.get(me.userId);
     if (lookup.currentVersion === 0 && !pin) return this.#makeFirst(signal);
-    const own = await ownKeyRecord.get(store);
-    // Another device was faster, and this key has never been published.
-    if (own && !pin && !hasUik(lookup, own.uik)) {
+    let own = await ownKeyRecord.get(store);
+    if (own && !pin && !(await this.#signedBy(own, lookup))) {
+      // Another device was faster, and this key has never been published.
       await store.commit([ownKeyRecord.remove()]);
+      own = undefined;
     }
     await this.#see(lookup, signal);
     if (this.#state !== "pending") return;
     if (await this.#takeHandover(lookup, signal)) return this.#settle(signal);
-    if (await this.#isAbandoned(lookup)) await this.#reset(signal);
+    // Where the last device has signed itself out, nobody is left who could approve this one.
+    if ((await this.#signed(lookup))?.devices.length !== 0) return;
+    if (own && (await this.#signedBy(own, lookup))) return this.#comeBack(own, lookup, signal);
+    // An identity that is known here is not given up for a list under another key: the server could have made it.
+    if (!own && !pin) await this.#reset(signal);
+  }
+
+  /** This device had begun to sign out, and has not: it goes on with the identity that it has. */
+  async #comeBack(key: OwnKey, { lists }: Lookup, signal?: AbortSignal): Promise<void> {
+    const uik = await signingPairOf(key);
+    if (!uik) return;
+    try {
+      await this.chain.append(lists.at(-1) ?? null, this.#withSelf([]), { uik, signal });
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+    }
+    await this.#settle(signal);
   }
 
   /** Asks anew, after this device has changed something. */
@@ -160,15 +198,13 @@ export class OwnIdentity {
 
   async #see(given: Lookup, signal?: AbortSignal): Promise<void> {
     const { me, identities, account, directory, tell } = this.#options;
-    const { lookup, trust } = await identities.judge(me.userId, given, signal);
+    const { trust, accepted } = await identities.judge(me.userId, given, signal);
     const dik = trust.kind === "listed" ? trust.diks.get(me.deviceId) : undefined;
     const ownDik = account.keys.dik?.publicKeyBytes;
     const isLinked = dik !== undefined && ownDik !== undefined && equalConstantTime(dik, ownDik);
     const before = this.#state;
     this.#state = isLinked ? "linked" : "pending";
-    const newest = lookup.lists.at(-1);
-    const pin = await identities.pins.get(me.userId);
-    if (isLinked && newest !== undefined && pin) await this.chain.keep(newest, pin);
+    if (isLinked) await this.chain.keep(accepted);
     directory.forget(me.userId);
     if (before !== this.#state) tell({ type: isLinked ? "linked" : "not_linked" });
   }
@@ -190,16 +226,38 @@ export class OwnIdentity {
   }
 
   async #reset(signal?: AbortSignal): Promise<void> {
-    const { store, me, identities } = this.#options;
-    const key = await generateOwnKey();
-    const uik = await signingPairOf(key);
-    if (!uik) return;
-    await this.#followingConflicts(async () => {
-      const lookup = await identities.lookUp(me.userId, signal);
-      await store.commit([ownKeyRecord.put([], key)]);
-      await this.chain.append(lookup.lists.at(-1) ?? null, this.#withSelf([]), { uik, signal });
+    const { me, identities } = this.#options;
+    await this.#goOnWith(await generateOwnKey(), async () => {
+      const { lists } = await identities.lookUp(me.userId, signal);
+      return { before: lists.at(-1) ?? null, devices: [], signal };
     });
+  }
+
+  /**
+   * Publishes a list under another identity key, with this device in it. The present key stays until that is done, and
+   * the other one is in the store before: whatever breaks off, this device has the key of the list that is in force.
+   */
+  async #goOnWith(key: OwnKey, findPlace: () => Promise<ListPlace>): Promise<void> {
+    const { store } = this.#options;
+    const uik = await signingPairOf(key);
+    if (!uik) throw new SottoError("CANNOT_SIGN");
+    let signal: AbortSignal | undefined;
+    await this.#followingConflicts(async () => {
+      const place = await findPlace();
+      signal = place.signal;
+      await store.commit([nextKeyRecord.put([], key)]);
+      await this.chain.append(place.before, this.#withSelf(place.devices), { uik, signal });
+    });
+    await store.commit([ownKeyRecord.put([], key), nextKeyRecord.remove()]);
     await this.#settle(signal);
+  }
+
+  /** A list under the next identity key was published, and this device did not hear of it. */
+  async #takeUpNext(lookup: Lookup): Promise<void> {
+    const { store } = this.#options;
+    const next = await nextKeyRecord.get(store);
+    if (!next || !(await this.#signedBy(next, lookup))) return;
+    await store.commit([ownKeyRecord.put([], next), nextKeyRecord.remove()]);
   }
 
   /** This device made the present identity itself, as the first one after the last had left: it may be given up again. */
@@ -208,11 +266,16 @@ export class OwnIdentity {
     return !!own?.uikPrivate && equalConstantTime(own.uik, uik);
   }
 
-  /** The last device has signed itself out: nobody is left who could approve this one. */
-  async #isAbandoned({ lists }: Lookup): Promise<boolean> {
+  async #signedBy({ uik }: OwnKey, lookup: Lookup): Promise<boolean> {
+    const newest = await this.#signed(lookup);
+    return newest !== undefined && equalConstantTime(newest.uik, uik);
+  }
+
+  /** The newest list, if the identity key that it names has signed it. */
+  async #signed({ lists }: Lookup): Promise<DeviceListParts | undefined> {
     const { me, now } = this.#options;
     const verdict = await verifyDeviceList(lists.at(-1) ?? "", { userId: me.userId, now: now() });
-    return verdict.ok && verdict.list.parts.devices.length === 0;
+    return verdict.ok ? verdict.list.parts : undefined;
   }
 
   async #requirePin(signal?: AbortSignal) {
@@ -253,11 +316,6 @@ export function withDevice(devices: readonly ListedDevice[], device: ListedDevic
 
 export function withoutDevice(devices: readonly ListedDevice[], deviceId: string): ListedDevice[] {
   return devices.filter((device) => device.deviceId !== deviceId);
-}
-
-function hasUik({ lists }: Lookup, uik: Bytes): boolean {
-  const newest = readDeviceList(lists.at(-1) ?? "");
-  return newest !== undefined && equalConstantTime(newest.uik, uik);
 }
 
 function isConflict(error: unknown): boolean {

@@ -11,17 +11,18 @@ import {
 import { bytes } from "../storage/bytes.ts";
 import { defineRecord } from "../storage/records.ts";
 
+const ownKey = z.object({
+  uik: bytes,
+  /** PKCS #8; null where another device has approved this one without the right to sign. */
+  uikPrivate: z.nullable(bytes),
+  /** The age identity that histories for this device are encrypted to. */
+  transfer: z.nullable(z.string()),
+});
+
 /** The user's identity key as this device has it. It can be exported, since linking and backup hand it on. */
-export const ownKeyRecord = defineRecord(
-  "identity-key",
-  z.object({
-    uik: bytes,
-    /** PKCS #8; null where another device has approved this one without the right to sign. */
-    uikPrivate: z.nullable(bytes),
-    /** The age identity that histories for this device are encrypted to. */
-    transfer: z.nullable(z.string()),
-  }),
-);
+export const ownKeyRecord = defineRecord("identity-key", ownKey);
+/** The one that takes its place once a list under it is published: it may be, though nobody has heard so. */
+export const nextKeyRecord = defineRecord("next-identity-key", ownKey);
 export type OwnKey = z.output<typeof ownKeyRecord.schema>;
 
 export async function generateOwnKey(): Promise<OwnKey> {
