@@ -1,8 +1,13 @@
 import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { inflateSync } from "node:zlib";
 import { Decrypter, armor } from "age-encryption";
 import * as vectors from "cctv-age";
-import { expect, test } from "vitest";
+import { build } from "esbuild";
+import { expect, onTestFinished, test } from "vitest";
+import { buildSlimAge } from "../../slim-age/build.ts";
 import { readChunks, toStream } from "./bytes-streams.ts";
 
 /** A vector: `key: value` lines, an empty line, the file. */
@@ -43,9 +48,8 @@ test("there are all of the published vectors", () => {
   expect(files.length).toBeGreaterThan(100);
 });
 
-test.each(files)("%s", async (_, vector) => {
+async function checkVector(decrypter: Decrypter, vector: Uint8Array): Promise<void> {
   const { expected, isArmored, payload, identities, passphrases, file } = parseVector(vector);
-  const decrypter = new Decrypter();
   for (const identity of identities) decrypter.addIdentity(identity);
   for (const passphrase of passphrases) decrypter.addPassphrase(passphrase);
   const released = createHash("sha256");
@@ -60,4 +64,40 @@ test.each(files)("%s", async (_, vector) => {
   // full chunk back until it has seen the next byte, and a stream that fails drops what was not read yet.
   const allowed = expected === "success" ? [payload] : [payload, nothing, oneChunk];
   if (payload !== undefined) expect(allowed).toContain(released.digest("hex"));
+}
+
+test.each(files)("%s", async (_, vector) => {
+  await checkVector(new Decrypter(), vector);
+});
+
+/** As a browser gets it, with what it imports. */
+async function loadSlimAge(): Promise<{ Decrypter: typeof Decrypter }> {
+  const folder = await mkdtemp(join(tmpdir(), "sotto-age-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const outfile = join(folder, "age.mjs");
+  const stdin = { contents: await buildSlimAge(), resolveDir: import.meta.dirname };
+  await build({ stdin, bundle: true, format: "esm", platform: "browser", outfile });
+  return import(outfile);
+}
+
+const isX25519 = (vector: Uint8Array): boolean => {
+  const { identities, passphrases } = parseVector(vector);
+  return passphrases.length === 0 && identities.every((identity) => identity.startsWith("AGE-SECRET-KEY-1"));
+};
+
+test("in browsers, all vectors of X25519 recipients", async () => {
+  const slim = await loadSlimAge();
+  const ofX25519 = files.filter(([, vector]) => isX25519(vector));
+  expect(ofX25519.length).toBeGreaterThan(60);
+  for (const [name, vector] of ofX25519) {
+    await checkVector(new slim.Decrypter(), vector).catch((cause: unknown) => {
+      throw new Error(name, { cause });
+    });
+  }
+});
+
+test("what a browser's build leaves out says so", async () => {
+  const slim = await loadSlimAge();
+  const scrypt = files.find(([name]) => name === "scrypt")?.[1] ?? expect.fail("no vector");
+  await expect(checkVector(new slim.Decrypter(), scrypt)).rejects.toThrow("X25519 recipients alone");
 });
