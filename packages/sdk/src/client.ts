@@ -247,6 +247,7 @@ class SottoClient implements Client {
     await outbox.close();
     await store.tabs?.deposeOthers();
     await session.files.clear();
+    await session.end();
     await account.forget();
     store.tabs?.post({ type: "signed_out" });
     this.#signedIn = undefined;

@@ -15,6 +15,7 @@ import { Inbox } from "./messages/inbox.ts";
 import { Outbox } from "./messages/outbox.ts";
 import { type SharedNews, tellHere } from "./news.ts";
 import type { Session } from "./session.ts";
+import { SessionStore } from "./storage/session-store.ts";
 import type { Store } from "./storage/store.ts";
 import type { ClientTab } from "./tabs.ts";
 import { turnsOf } from "./turns.ts";
@@ -39,7 +40,8 @@ interface SessionParts extends ClientParts {
 
 /** Puts together what lives as long as a user is signed in. */
 export function openSession(me: Me, parts: SessionParts): SignedIn {
-  const { api, events, getTab, account, store, url, spool, now, pq, policy } = parts;
+  const { api, events, getTab, account, url, spool, now, pq, policy } = parts;
+  const store = new SessionStore(parts.store);
   const turns = turnsOf(store, "store");
   const tell = (news: SharedNews): Promise<void> => {
     getTab()?.tell(news);
@@ -75,6 +77,7 @@ export function openSession(me: Me, parts: SessionParts): SignedIn {
     pq,
     now,
     turns,
+    end: () => store.end(),
   };
   identity.onPending((lookup, signal) => takeHandover(session, lookup, signal));
   const outbox = new Outbox(session, () => getTab()?.setAwaited(outbox.isAwaited));

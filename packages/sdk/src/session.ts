@@ -34,4 +34,6 @@ export interface Session {
   pq: PqPolicy;
   /** ms since the epoch */
   now: () => number;
+  /** From then on nobody who is still at work writes into the store. */
+  end: () => Promise<void>;
 }

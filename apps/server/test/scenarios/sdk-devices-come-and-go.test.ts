@@ -1,5 +1,6 @@
 import { memoryStore } from "@sotto/sdk";
 import { expect, test } from "vitest";
+import { Proxy } from "../proxy.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { randomPhone, rest, signIn } from "../rest-client.ts";
 import { startTestServer } from "../test-server.ts";
@@ -98,6 +99,24 @@ test("who signs out is removed, and leaves an empty store", async () => {
   await bob.signIn();
   expect(bob.me.deviceId).not.toBe(deviceId);
   expect(await bob.client.devices.list()).toMatchObject([{ isThisDevice: true, deviceName: "test" }]);
+});
+
+test("what comes to an end after the user has signed out leaves nothing in the store", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  const store = memoryStore();
+  await using alice = await TestUser.open({ url: proxy.url, store });
+  await using bob = await TestUser.open({ url: server.url });
+  await alice.client.contacts.add(bob.phone);
+  const held = proxy.holdRequestTo("/trpc/contacts.list");
+  const listing = alice.client.contacts.list();
+  await held.arrived;
+  held.release();
+  await alice.client.signOut();
+  await Promise.all([held.giveAnswer(), expect(listing).rejects.toMatchObject({ code: "NOT_SIGNED_IN" })]);
+  expect(await store.list("")).toHaveLength(1);
+  await alice.signIn();
+  expect(await alice.client.contacts.find(bob.phone)).toBeUndefined();
 });
 
 test("a stream that is opened elsewhere with the same device ends this one", async () => {
