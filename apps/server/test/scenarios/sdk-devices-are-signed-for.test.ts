@@ -54,7 +54,8 @@ test("a new device waits until another one has read its code; a wrong code lets 
   await expect(laptop.to(alice).send("x")).rejects.toMatchObject({ code: "DEVICE_NOT_LINKED" });
   expect((await alice.to(bob).send("1")).unreachable).toMatchObject([{ reason: "not_listed" }]);
 
-  const code = await laptop.client.devices.link();
+  const [code, same] = await Promise.all([laptop.client.devices.link(), laptop.client.devices.link()]);
+  expect(same).toBe(code);
   expect(await laptop.client.devices.link()).toBe(code);
   const refusedFor = (text: string, by = bob) =>
     by.client.devices.approve(text).then(

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type Stream, openStream } from "./stream.ts";
+import { type Stream, openStream, usualLimits } from "./stream.ts";
 
 const limits = { pingAfterMs: 100, answerWithinMs: 100, probeWithinMs: 80, openWithinMs: 300 };
 const isUnbounded = { pingAfterMs: 60_000, answerWithinMs: 60_000 };
@@ -70,6 +70,14 @@ async function openConfirmed(overrides: Partial<typeof limits>): Promise<Stream>
   clearInterval(confirming);
   return stream;
 }
+
+test("the limits are those of SPEC.md", () => {
+  const { pingAfterMs, answerWithinMs, probeWithinMs, openWithinMs } = usualLimits;
+  // A quiet connection is looked at ten times in that.
+  expect((pingAfterMs + answerWithinMs) * 1.1).toBe(33_000);
+  expect(probeWithinMs).toBe(5_000);
+  expect(openWithinMs).toBe(15_000);
+});
 
 test("a connection that the server does not confirm is given up", async () => {
   const opening = openStream({ url: server.url, token: "t", onOpen: () => {}, onEvent: () => {}, limits });

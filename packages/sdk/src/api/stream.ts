@@ -20,7 +20,7 @@ interface StreamLimits {
   probeWithinMs: number;
   openWithinMs: number;
 }
-const usualLimits: StreamLimits = { pingAfterMs, answerWithinMs, probeWithinMs, openWithinMs };
+export const usualLimits: StreamLimits = { pingAfterMs, answerWithinMs, probeWithinMs, openWithinMs };
 
 export interface StreamOptions {
   /** `https://host[:port][/path]`, without `/trpc`. */

@@ -20,10 +20,13 @@ const linkRecord = defineRecord("link", z.object({ secret: bytes }));
 export const transferRecord = defineRecord("transfer", z.string());
 
 /** The code of this device: it stays the same until the device is linked. Throws `ALREADY_LINKED`. */
-export async function makeLinkCode({ store, me, account, identity }: Session): Promise<string> {
+export async function makeLinkCode({ store, turns, me, account, identity }: Session): Promise<string> {
   if ((await identity.ready()) === "linked") throw new SottoError("ALREADY_LINKED");
-  const secret = (await linkRecord.get(store))?.secret ?? randomBytes(32);
-  await store.commit([linkRecord.put([], { secret })]);
+  const secret = await turns.run(async () => {
+    const made = (await linkRecord.get(store))?.secret ?? randomBytes(32);
+    await store.commit([linkRecord.put([], { secret: made })]);
+    return made;
+  });
   const dik = account.keys.dik?.publicKeyBytes;
   if (!dik) throw new TypeError("a device without an identity key");
   return encodeLinkCode({ userId: me.userId, deviceId: me.deviceId, dikHash: await sha256(dik), secret });

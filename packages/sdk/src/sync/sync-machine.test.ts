@@ -10,6 +10,8 @@ function receive(machine: SyncMachine<Numbered>, ...seqs: number[]): SyncEffect<
   return seqs.flatMap((seq) => machine.handle({ type: "entry", entry: entry(seq) }));
 }
 
+const told = (effects: readonly SyncEffect<Numbered>[]) => effects.some(({ type }) => type === "caught_up");
+
 describe("the state machine of the stream", () => {
   test("a log that has not begun may begin at any number", () => {
     const effects = receive(new SyncMachine<Numbered>(new Map()), 7);
@@ -69,6 +71,15 @@ describe("the state machine of the stream", () => {
     receive(machine, 1);
     expect(machine.handle({ type: "caught_up" })).toEqual([]);
     expect(machine.handle({ type: "applied" }).at(-1)).toEqual({ type: "caught_up" });
+  });
+
+  test("is caught up only when no hole is left", () => {
+    const machine = machineAt(0);
+    receive(machine, 3);
+    expect(told(machine.handle({ type: "caught_up" }))).toBe(false);
+    const range = { log: "a", fromSeq: 1, toSeq: 2 };
+    expect(told(machine.handle({ type: "filled", range, entries: [entry(1), entry(2)] }))).toBe(false);
+    expect(told(machine.handle({ type: "applied" }))).toBe(true);
   });
 
   test("a pruned part is passed over and told", () => {
