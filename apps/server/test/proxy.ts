@@ -190,10 +190,14 @@ class HeldRequest {
   }
 
   /** In its place. */
-  answer(status: number, body: unknown): void {
+  answer(status: number, body: unknown, headers: Record<string, string> = {}): void {
     const text = JSON.stringify(body);
-    this.#near?.end(
-      `HTTP/1.1 ${status} Refused\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\nconnection: close\r\n\r\n${text}`,
-    );
+    const lines = Object.entries({
+      "content-type": "application/json",
+      "content-length": String(text.length),
+      connection: "close",
+      ...headers,
+    }).map(([name, value]) => `${name}: ${value}\r\n`);
+    this.#near?.end(`HTTP/1.1 ${status} Refused\r\n${lines.join("")}\r\n${text}`);
   }
 }

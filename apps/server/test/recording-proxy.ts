@@ -4,8 +4,16 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer, type RawData } from "ws";
 
+interface Answer {
+  path: string;
+  status: number;
+  text: string;
+}
+
 /** Stands between clients and a server, ends their HTTP and WebSockets, and keeps all that passes, unmasked. */
 export class RecordingProxy implements AsyncDisposable {
+  /** What a client gets in place of a JSON answer of the server's. */
+  alter: ((answer: Answer) => Promise<Answer> | Answer) | undefined;
   readonly fromClients: Buffer[] = [];
   readonly fromServer: Buffer[] = [];
   readonly #target: URL;
@@ -44,6 +52,10 @@ export class RecordingProxy implements AsyncDisposable {
     });
     outgoing.on("response", (answer) => {
       this.fromServer.push(Buffer.from(answer.rawHeaders.join("\n")));
+      if (this.alter && answer.headers["content-type"]?.startsWith("application/json")) {
+        void this.#answerAltered(answer, { path: url ?? "/", response }).catch(() => response.destroy());
+        return;
+      }
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       keep(answer, this.fromServer);
       answer.pipe(response);
@@ -51,6 +63,17 @@ export class RecordingProxy implements AsyncDisposable {
     outgoing.on("error", () => response.destroy());
     keep(request, this.fromClients);
     request.pipe(outgoing);
+  }
+
+  async #answerAltered(
+    answer: IncomingMessage,
+    { path, response }: { path: string; response: ServerResponse },
+  ): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
+    const given = { path, status: answer.statusCode ?? 502, text: Buffer.concat(chunks).toString() };
+    const { status, text } = (await this.alter?.(given)) ?? given;
+    response.writeHead(status, { "content-type": "application/json" }).end(text);
   }
 
   #join(near: WebSocket, { url = "/", headers }: IncomingMessage): void {

@@ -64,6 +64,7 @@ async function readRefusal(response: Response): Promise<AnySottoError> {
   const retryAfter = Number(response.headers.get("retry-after") ?? 0);
   const given = { retryAfter, issues: detail, ...(named.success ? toObject(toCamelKeys(named.data)) : {}) };
   const details = errorDefinition(code).details?.safeParse(given);
+  if (details?.success === false) return new SottoError("BAD_ANSWER", { requestId });
   return makeError(code, { requestId, details: details?.data });
 }
 

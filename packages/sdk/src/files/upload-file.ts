@@ -8,6 +8,8 @@ import { type Spool, spoolPieceBytes } from "./spool.ts";
 
 /** What one request carries at least, where so much is left. */
 const partBytes = 4 * 1_048_576;
+/** The largest piece that is believed in: a part has at least one, and is held in memory. */
+const maxPieceBytes = 16 * 1_048_576;
 /** So long a part is tried again here, before it is the outbox's turn. */
 const retryPartForMs = 30_000;
 /** How often in a row the server may be elsewhere: a request that was cut off may still be at work there. */
@@ -31,11 +33,14 @@ export interface Uploading {
 export async function uploadFile(uploading: Uploading): Promise<void> {
   const { signal, onProgress } = uploading;
   let surprises = 0;
+  let farthest = -1;
   let state: UploadState | undefined;
   while (!state?.isComplete) {
     try {
       state = await uploadPart(uploading, state);
-      surprises = 0;
+      // One that forgets what it has, again and again, has no end otherwise.
+      if (state.offset > farthest) surprises = 0;
+      farthest = Math.max(farthest, state.offset);
       onProgress(state.offset);
     } catch (error) {
       if (!isSurprise(error) || ++surprises > maxSurprises) throw error;
@@ -67,10 +72,28 @@ function isSurprise(error: unknown): boolean {
 }
 
 /** Gives what is there when it was begun before. */
-function begin({ session, file, signal }: Uploading): Promise<UploadState> {
+async function begin({ session, file, signal }: Uploading): Promise<UploadState> {
   const sha256 = Array.from(file.ciphertextSha256, (byte) => byte.toString(16).padStart(2, "0")).join("");
   const upload = { uploadId: attachmentId.parse(file.blobId), sizeBytes: file.ciphertextSize, sha256 };
-  return session.api.call((server, options) => server.uploads.create.mutate(upload, options), signal);
+  const state = await session.api.call(
+    (server, options) => server.uploads.create.mutate(upload, options),
+    signal,
+  );
+  requirePlausible(state, { file, past: -1 });
+  return state;
+}
+
+/**
+ * What the server says of an upload decides how much is read and held for it. Throws `BAD_ANSWER` for the state of another
+ * one, and for what cannot be: neither is better when it is asked again.
+ */
+function requirePlausible(
+  { uploadId, sizeBytes, offset, isComplete, pieceBytes }: UploadState,
+  { file, past }: { file: FilePayload; past: number },
+): void {
+  const isOfFile = uploadId === file.blobId && sizeBytes === file.ciphertextSize;
+  const isThere = isComplete ? offset === sizeBytes : offset > past && offset <= sizeBytes;
+  if (!isOfFile || !isThere || pieceBytes > maxPieceBytes) throw new SottoError("BAD_ANSWER");
 }
 
 async function putPart(uploading: Uploading, { offset, pieceBytes }: UploadState): Promise<UploadState> {
@@ -84,6 +107,8 @@ async function putPart(uploading: Uploading, { offset, pieceBytes }: UploadState
   });
   const state = uploads.append.output.safeParse(toCamelKeys(answer));
   if (!state.success) throw new SottoError("BAD_ANSWER", { cause: state.error });
+  // What was sent has a whole piece, or is all that was left.
+  requirePlausible(state.data, { file, past: offset });
   return state.data;
 }
 

@@ -3,7 +3,14 @@ import { retrying } from "../api/retry.ts";
 import { toSottoError } from "../api/to-sotto-error.ts";
 import { EnvelopeError } from "../crypto/errors.ts";
 import { type Payload, encodePayload } from "../crypto/payload.ts";
-import { type AnySottoError, SottoError, invalidInput, isAuthError, makeError } from "../errors.ts";
+import {
+  type AnySottoError,
+  SottoError,
+  asStoreError,
+  invalidInput,
+  isAuthError,
+  makeError,
+} from "../errors.ts";
 import type { OutboxEvent } from "../events.ts";
 import type { Session } from "../session.ts";
 import { deliverOutgoing } from "./deliver-outgoing.ts";
@@ -185,9 +192,13 @@ export class Outbox {
     if (this.#waiters.size === 0) this.#onWaiting();
   }
 
-  #rejectAll(error: unknown): void {
-    for (const waiter of this.#waiters.values()) waiter.reject(error);
-    this.#waiters.clear();
+  /** Of one lane alone where that is named. */
+  #rejectAll(error: AnySottoError, lane?: string): void {
+    for (const [clientMessageId, waiter] of this.#waiters) {
+      if (lane !== undefined && waiter.lane !== lane) continue;
+      waiter.reject(error);
+      this.#waiters.delete(clientMessageId);
+    }
   }
 
   async #waitFor(
@@ -249,14 +260,16 @@ export class Outbox {
         lane.hasMore = true;
       }
     } catch (error) {
-      // The session has ended, or the store broke: what is queued waits for the next `send` or start.
-      if (!this.#pausing.signal.aborted) this.#rejectAll(error);
+      // The session has ended, or the store broke: what is queued waits for the next `send` or start. Of a store that is
+      // broken for all, each lane learns by itself.
+      const lane = isAuthError(error) ? undefined : key;
+      if (!this.#pausing.signal.aborted) this.#rejectAll(asStoreError(error), lane);
     } finally {
       this.#lanes.delete(key);
     }
   }
 
-  /** Throws what keeps the whole queue waiting. */
+  /** Throws what keeps the whole queue waiting. Whatever else goes wrong is this message's alone. */
   async #deliver(to: Destination, clientMessageId: string): Promise<void> {
     const waiter = this.#waiters.get(clientMessageId);
     const pausing = this.#pausing.signal;
@@ -269,10 +282,10 @@ export class Outbox {
       const message = await retrying(() => deliverOutgoing(delivery), { signal, forMs: retryForMs });
       this.#tell(clientMessageId, to, { state: "sent", message });
     } catch (error) {
-      if (pausing.aborted || isAuthError(error) || !(error instanceof SottoError)) throw error;
+      if (pausing.aborted || isAuthError(error)) throw error;
       // Somebody asked for it once more, when the first asker had given up; or it was cancelled.
       if (this.#waiters.get(clientMessageId) !== waiter) return;
-      await this.#fail(to, clientMessageId, error);
+      await this.#fail(to, clientMessageId, asStoreError(error));
     } finally {
       this.#tries.delete(clientMessageId);
     }
@@ -281,7 +294,7 @@ export class Outbox {
   async #fail(to: Destination, clientMessageId: string, error: AnySottoError): Promise<void> {
     const failed = await this.#queue.fail(clientMessageId, error.code);
     if (failed) this.#tell(clientMessageId, to, { state: "failed", error });
-    else await this.#settleWaiters();
+    else await this.#settleWaiters(nameOf(to));
   }
 
   #tell(

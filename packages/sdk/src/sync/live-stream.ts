@@ -1,6 +1,6 @@
 import type { Signal } from "@sotto/schema";
 import { backoffMs, retrying } from "../api/retry.ts";
-import { type AnySottoError, SottoError, isAuthError, makeError } from "../errors.ts";
+import { type AnySottoError, SottoError, asStoreError, isAuthError } from "../errors.ts";
 import type { ClientStatus } from "../events.ts";
 import type { Inbox } from "../messages/inbox.ts";
 import type { Session } from "../session.ts";
@@ -193,8 +193,4 @@ export class LiveStream {
       this.#handle({ type: "ack_failed" });
     }
   }
-}
-
-function asStoreError(error: unknown): AnySottoError {
-  return error instanceof SottoError ? error : makeError("STORE_FAILED", { cause: error });
 }
