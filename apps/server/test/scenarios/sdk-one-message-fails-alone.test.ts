@@ -113,7 +113,7 @@ test("a message that the store has damaged keeps its own conversation waiting, a
   proxy.goOnline();
   await expect(damaged).rejects.toMatchObject({ code: "STORE_FAILED" });
   await waiting;
-  expect(carol.received).toHaveLength(1);
+  await carol.untilReceived(1);
 });
 
 test("a limit that does not say for how long is no limit", async () => {

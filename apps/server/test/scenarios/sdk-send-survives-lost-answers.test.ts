@@ -219,3 +219,33 @@ test("what cannot be sent says why, and does not hold up what follows", async ()
   expect(fine.status).toBe("fulfilled");
   await expect(alice.to(bob).send("\ud800")).rejects.toMatchObject({ code: "INVALID_INPUT" });
 });
+
+test("a send that is aborted while others are before it is not sent after a restart either", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  const store = memoryStore();
+  await using bob = await TestUser.open({ url: server.url });
+  const alice = await TestUser.open({ url: proxy.url, store });
+  await alice.to(bob).send("1");
+  proxy.goOffline();
+  const first = alice.to(bob).send("2");
+  first.catch(() => {});
+  const abort = new AbortController();
+  const clientMessageId = crypto.randomUUID();
+  const queued = alice.event("outbox", (event) => event.clientMessageId === clientMessageId);
+  const behind = alice.to(bob).send("not any more", { clientMessageId, signal: abort.signal });
+  expect(await queued).toMatchObject({ state: "queued" });
+  abort.abort();
+  await expect(behind).rejects.toMatchObject({ code: "ABORTED" });
+  await alice[Symbol.asyncDispose]();
+
+  proxy.goOnline();
+  await using again = await TestUser.open({ url: proxy.url, store });
+  await again.to(bob).send("3");
+  await bob.untilReceived(3);
+  expect(bob.texts).toEqual(["1", "2", "3"]);
+  const { messages } = await again.to(bob).messages();
+  expect(messages.filter(({ state }) => state === "failed")).toMatchObject([
+    { content: { text: "not any more" } },
+  ]);
+});

@@ -214,9 +214,11 @@ export class Outbox {
     if (!signal) return waiter.promise;
     const aborted = Promise.withResolvers<never>();
     const onAbort = (): void => {
-      aborted.reject(toSottoError(signal.reason, signal));
-      // The one who waits is the one that sends: the try itself ends. Otherwise that one is told.
-      if (!this.#isActive) void this.#abandon(clientMessageId);
+      const reject = (): void => aborted.reject(toSottoError(signal.reason, signal));
+      // Sent from here, the try ends by itself; another tab is told. What waits for its turn is not to be sent later.
+      const isOver = this.#isActive && (this.#tries.has(clientMessageId) || waiter.signal !== signal);
+      if (isOver) reject();
+      else void this.#abandon(clientMessageId).finally(reject);
     };
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
@@ -227,7 +229,7 @@ export class Outbox {
     }
   }
 
-  /** For a tab that does not send. */
+  /** For what is not under way here. */
   async #abandon(clientMessageId: string): Promise<void> {
     const message = await this.#queue.fail(clientMessageId, "ABORTED").catch(() => undefined);
     void this.#session.tell({ type: "gave_up", clientMessageId });
