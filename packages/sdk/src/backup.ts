@@ -1,7 +1,15 @@
 import { deviceId as deviceIdSchema } from "@sotto/schema";
+import { toSottoError } from "./api/to-sotto-error.ts";
 import { type BackupRefusal, decryptBackup, encryptBackup, refused } from "./backup/backup-file.ts";
 import { contactsPart, timelinePart } from "./backup/parts.ts";
-import { type BackupHead, type BackupPart, backupEnd, backupHead, backupItem } from "./backup/records.ts";
+import {
+  type BackupHead,
+  type BackupItem,
+  type BackupPart,
+  backupEnd,
+  backupHead,
+  backupItem,
+} from "./backup/records.ts";
 import {
   generateRecoveryKey,
   readRecoveryKey,
@@ -60,14 +68,17 @@ export interface Backup {
    * Takes a backup in, on a device that is signed in and waits for approval: it is linked then. What this device has
    * stays as it is. Throws `BACKUP_REFUSED` with a reason, `RECOVERY_KEY_INVALID`, `BAD_ANSWER` when the server's device
    * lists cannot be (an `identity` event says why), and `IDENTITY_CHANGED` when the user has made a new identity since:
-   * the history alone is to be had with `isHistoryOnly`.
+   * the history alone is to be had with `isHistoryOnly`. Also whatever the file's stream throws, and `ABORTED`.
    */
   restore(
     file: ReadableStream<Uint8Array>,
     recoveryKey: string,
     options?: CallOptions & { isHistoryOnly?: boolean | undefined },
   ): Promise<void>;
-  /** Takes in what another device has exported for this one. Throws `BACKUP_REFUSED`, `DEVICE_NOT_LINKED`. */
+  /**
+   * Takes in what another device has exported for this one. Throws `BACKUP_REFUSED`, `DEVICE_NOT_LINKED`, whatever the
+   * file's stream throws, and `ABORTED`.
+   */
   importFromDevice(file: ReadableStream<Uint8Array>, options?: CallOptions): Promise<void>;
 }
 
@@ -96,30 +107,36 @@ async function importRecords(
   file: ReadableStream<Uint8Array>,
   { identity, isHistoryOnly, signal }: Importing,
 ): Promise<void> {
-  const records = decryptBackup(file, identity);
   const parts = partsOf(session);
+  const read = { hasHead: false, items: 0, isWhole: false };
   try {
-    await takeHead(session, (await records.next()).value, { isHistoryOnly, signal });
-    let items = 0;
-    let isWhole = false;
-    for await (const record of records) {
-      if (signal?.aborted) throw new SottoError("ABORTED");
-      const item = backupItem.safeParse(record);
-      if (item.success) {
-        const [, name, value] = item.data;
-        items++;
-        await parts.find((part) => part.name === name)?.import(value);
-      } else {
-        isWhole = backupEnd.safeParse(record).data?.[1] === items;
+    for await (const records of decryptBackup(file, identity, signal)) {
+      if (!read.hasHead) {
+        await takeHead(session, records.shift(), { isHistoryOnly, signal });
+        read.hasHead = true;
       }
+      if (signal?.aborted) throw toSottoError(signal.reason, signal);
+      const items: BackupItem[] = [];
+      for (const record of records) {
+        const item = backupItem.safeParse(record);
+        if (item.success) items.push(item.data);
+        else read.isWhole = backupEnd.safeParse(record).data?.[1] === read.items + items.length;
+      }
+      read.items += items.length;
+      await importItems(parts, items);
     }
-    if (!isWhole) throw refused("damaged");
+    if (!read.isWhole) throw refused("damaged");
   } catch (error) {
     throw error instanceof Error && error.name === "ZodError" ? refused("malformed", error) : error;
-  } finally {
-    await records.return();
   }
   for (const part of parts) await part.finish?.(signal);
+}
+
+async function importItems(parts: readonly BackupPart[], items: readonly BackupItem[]): Promise<void> {
+  for (const part of parts) {
+    const values = items.flatMap(([, name, value]) => (name === part.name ? [value] : []));
+    if (values.length > 0) await part.import(values);
+  }
 }
 
 async function takeHead(

@@ -131,3 +131,21 @@ test("a linked device is given the history, in a file that only it can open", as
   // What was sealed before it was linked may have come to it, unreadable; the history shows it, and nothing twice.
   expect(laptop.texts.filter((text) => text !== "(unreadable)")).toEqual(["four"]);
 });
+
+test("an abort ends a restore whose file gives nothing more, and an error of the file's is told as it is", async () => {
+  await using server = await startTestServer();
+  await using bob = await TestUser.open(server);
+  const { backup } = bob.client;
+  const recoveryKey = await backup.generateRecoveryKey();
+  const bytes = await bytesOf(await backup.export(recoveryKey));
+  const aborting = new AbortController();
+  const stalled = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(bytes.slice(0, -1)),
+  });
+  const restoring = backup.restore(stalled, recoveryKey, { signal: aborting.signal });
+  aborting.abort();
+  await expect(restoring).rejects.toMatchObject({ code: "ABORTED" });
+  const error = new TypeError("network error");
+  const broken = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(error) });
+  await expect(backup.restore(broken, recoveryKey)).rejects.toBe(error);
+});

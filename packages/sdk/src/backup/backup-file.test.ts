@@ -1,5 +1,6 @@
 import { Decrypter, Encrypter } from "age-encryption";
 import { expect, test } from "vitest";
+import { SottoError } from "../errors.ts";
 import { encodeValue } from "../storage/value-codec.ts";
 import { generateAgeKeys } from "./age-keys.ts";
 import { decryptBackup, encryptBackup } from "./backup-file.ts";
@@ -21,9 +22,12 @@ async function bytesOf(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> 
   return new Uint8Array(await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer());
 }
 
-async function readAll(bytes: Uint8Array, identity: string, pieceSize?: number): Promise<unknown[]> {
+const readAll = (bytes: Uint8Array, identity: string, pieceSize?: number): Promise<unknown[]> =>
+  readStream(streamOf(bytes, pieceSize), identity);
+
+async function readStream(...reading: Parameters<typeof decryptBackup>): Promise<unknown[]> {
   const read: unknown[] = [];
-  for await (const record of decryptBackup(streamOf(bytes, pieceSize), identity)) read.push(record);
+  for await (const records of decryptBackup(...reading)) read.push(...records);
   return read;
 }
 
@@ -104,9 +108,89 @@ test("a large backup is made and read a piece at a time", async () => {
   }
   const file = await encryptBackup(large(), recipient);
   const records = decryptBackup(file, identity);
-  await records.next();
+  let read = (await records.next()).value?.length ?? 0;
   expect(made).toBeLessThan(2_000);
-  let read = 1;
-  for await (const _ of records) read++;
+  for await (const more of records) {
+    expect(more.length).toBeLessThan(200);
+    read += more.length;
+  }
   expect(read).toBe(20_000);
+});
+
+test("a header that would not end is not gathered", async () => {
+  const { identity } = await generateAgeKeys();
+  const version = "age-encryption.org/v1\n";
+  for (const [head, piece] of [
+    [`${version}-> X25519 `, "A".repeat(1000)],
+    [version, "-> X25519 A\nAAAA\n".repeat(100)],
+  ] as const) {
+    let given = 0;
+    const endless = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new TextEncoder().encode(head));
+      },
+      pull(controller) {
+        if (++given > 1000) controller.close();
+        else controller.enqueue(new TextEncoder().encode(piece));
+      },
+    });
+    expect(await refusedFor(readStream(endless, identity))).toBe("BACKUP_REFUSED oversize");
+    expect(given).toBeLessThan(100);
+  }
+});
+
+/** Gives these bytes, and then nothing more. */
+function stalledAfter(bytes: Uint8Array) {
+  const closed = Promise.withResolvers<void>();
+  const file = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(bytes),
+    cancel: () => closed.resolve(),
+  });
+  return { file, closed: closed.promise };
+}
+
+test("an error of the source stays what it is, in the header and behind it", async () => {
+  const { identity, recipient } = await generateAgeKeys();
+  const bytes = await bytesOf(await encryptBackup(rows(1500), recipient));
+  for (const error of [new TypeError("network error"), new SottoError("NETWORK")]) {
+    for (const length of [0, 50, 190, 100_000]) {
+      const pieces = [bytes.slice(0, length)];
+      const broken = new ReadableStream<Uint8Array>({
+        pull(controller) {
+          const piece = pieces.pop();
+          if (piece) controller.enqueue(piece);
+          else controller.error(error);
+        },
+      });
+      const reading = readStream(broken, identity);
+      await expect(reading, `${length} bytes`).rejects.toBe(error);
+    }
+  }
+});
+
+test("an abort ends the reading of a file that gives nothing more, and closes it", async () => {
+  const { identity, recipient } = await generateAgeKeys();
+  const bytes = await bytesOf(await encryptBackup(rows(1500), recipient));
+  for (const length of [0, 50, 190, 100_000]) {
+    const { file, closed } = stalledAfter(bytes.slice(0, length));
+    const aborting = new AbortController();
+    const reading = readStream(file, identity, aborting.signal);
+    aborting.abort();
+    await expect(reading, `${length} bytes`).rejects.toMatchObject({ code: "ABORTED" });
+    await closed;
+  }
+});
+
+test("a file that is refused is closed, also one that gives nothing more", async () => {
+  const { identity, recipient } = await generateAgeKeys();
+  const bytes = await bytesOf(await encryptBackup(rows(1500), recipient));
+  bytes[100_000] = (bytes[100_000] ?? 0) ^ 1;
+  for (const [given, refusal] of [
+    [bytes.slice(0, 200_000), "BACKUP_REFUSED damaged"],
+    [new TextEncoder().encode("no backup\n"), "BACKUP_REFUSED malformed"],
+  ] as const) {
+    const { file, closed } = stalledAfter(given);
+    expect(await refusedFor(readStream(file, identity))).toBe(refusal);
+    await closed;
+  }
 });

@@ -26,9 +26,11 @@ export function contactsPart({ identities, me }: Session): BackupPart {
     async *export() {
       yield* (await identities.pins.list()).filter((one) => one.userId !== me.userId);
     },
-    async import(value) {
-      const { userId: user, pin } = record.parse(value);
-      await identities.pins.update(user, (present) => present ?? pin);
+    async import(values) {
+      for (const value of values) {
+        const { userId: user, pin } = record.parse(value);
+        await identities.pins.update(user, (present) => present ?? pin);
+      }
     },
   };
 }
@@ -52,10 +54,15 @@ export function timelinePart(session: Session): BackupPart {
       for (const { path } of await conversationRecord.list(store))
         yield* exportTimeline(session, path[0] ?? "");
     },
-    async import(value) {
-      const { conversationId: id, seq, message } = storedLine.parse(value);
-      reached.set(id, Math.max(seq, reached.get(id) ?? 0));
-      await session.turns.run(() => importLine(session, { id, seq, message }));
+    async import(values) {
+      const lines = values.map((value) => storedLine.parse(value));
+      await session.turns.run(async () => {
+        const draft = new Draft(store);
+        for (const { conversationId: id, seq, message } of lines)
+          await importLine(draft, { id, seq, message });
+        await store.commit(draft.writes);
+      });
+      for (const { conversationId: id, seq } of lines) reached.set(id, Math.max(seq, reached.get(id) ?? 0));
     },
     async finish(signal = new AbortController().signal) {
       await loadConversations(session, signal);
@@ -84,10 +91,9 @@ async function* exportTimeline({ store }: Session, id: string): AsyncGenerator<z
 type Line = { id: z.output<typeof conversationId>; seq: number; message: StoredMessage };
 
 /** What this device has read itself stays as it is. */
-async function importLine({ store }: Session, { id, seq, message }: Line): Promise<void> {
-  const present = await messageRecord.get(store, id, seq);
+async function importLine(draft: Draft, { id, seq, message }: Line): Promise<void> {
+  const present = await messageRecord.get(draft, id, seq);
   if (present && present.content.kind !== "unreadable") return;
-  const draft = new Draft(store);
   draft.put(messageRecord.put([id, seq], message));
   if (message.id !== null) draft.put(idRecord.put([message.id], { conversationId: id, seq }));
   if (message.clientMessageId !== null) {
@@ -95,5 +101,4 @@ async function importLine({ store }: Session, { id, seq, message }: Line): Promi
   }
   const before = present && shownText(present);
   await indexText(draft, { conversationId: id, seq }, { before, after: shownText(message) });
-  await store.commit(draft.writes);
 }

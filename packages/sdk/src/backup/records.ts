@@ -9,8 +9,8 @@ export interface BackupPart {
   name: string;
   /** Plain data, one record after the other. */
   export(): AsyncIterable<unknown>;
-  /** One record; what is here already stays. Invalid ones throw. */
-  import(record: unknown): Promise<void>;
+  /** Some records, in the order of the file, committed together; what is here already stays. Invalid ones throw. */
+  import(records: readonly unknown[]): Promise<void>;
   /** After the last one. */
   finish?(signal?: AbortSignal): Promise<void>;
 }
@@ -35,5 +35,6 @@ export const backupHead = z.tuple([
 export type BackupHead = z.output<typeof backupHead>;
 
 export const backupItem = z.tuple([z.literal("item"), z.string(), z.unknown()]);
+export type BackupItem = z.output<typeof backupItem>;
 /** The last record, with how many items there were: a file without it is not whole. */
 export const backupEnd = z.tuple([z.literal("end"), z.number()]);

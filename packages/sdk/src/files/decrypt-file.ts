@@ -5,9 +5,8 @@ import { type FileSource, readChunks, toStream } from "./bytes-streams.ts";
 import type { FileSeal } from "./encrypt-file.ts";
 import { paddedFileLength, unpadFile } from "./file-padding.ts";
 import { type FileRejection, rejectFile } from "./file-rejection.ts";
+import { HeaderWatch, maxHeaderBytes } from "./header-watch.ts";
 
-/** A header for one identity has 184 bytes; others may add to it. A longer one would be held in memory. */
-const maxHeaderBytes = 16_384;
 const chunkBytes = 65_536;
 const tagBytes = 16;
 const nonceBytes = 16;
@@ -73,25 +72,12 @@ async function* checkChunks(
   for await (const chunk of chunks) {
     size += chunk.length;
     if (size > ciphertextSize) throw rejectFile("wrong_size");
-    header.look(chunk);
+    if (!header.accepts(chunk)) throw rejectFile("header_rejected");
     hash.update(chunk);
     yield chunk;
   }
   if (size !== ciphertextSize) throw rejectFile("wrong_size");
   if (compareBytes(hash.digest(), ciphertextSha256) !== 0) throw rejectFile("wrong_hash");
-}
-
-/** Throws when the header does not end in time: age's parser would go on collecting it. */
-class HeaderWatch {
-  #text: string | undefined = "";
-
-  look(chunk: Uint8Array): void {
-    if (this.#text === undefined) return;
-    const left = maxHeaderBytes - this.#text.length;
-    this.#text += String.fromCharCode(...chunk.subarray(0, left));
-    if (/\n--- [^\n]*\n/.test(this.#text)) this.#text = undefined;
-    else if (this.#text.length === maxHeaderBytes) throw rejectFile("header_rejected");
-  }
 }
 
 /** The library's errors as ours. An error that went through it, such as the network's, stays what it is. */
