@@ -113,6 +113,7 @@ async function importRecords(
     for await (const records of decryptBackup(file, identity, signal)) {
       if (!read.hasHead) {
         await takeHead(session, records.shift(), { isHistoryOnly, signal });
+        for (const part of parts) await part.begin?.(signal);
         read.hasHead = true;
       }
       if (signal?.aborted) throw toSottoError(signal.reason, signal);

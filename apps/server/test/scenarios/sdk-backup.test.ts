@@ -149,3 +149,67 @@ test("an abort ends a restore whose file gives nothing more, and an error of the
   const broken = new ReadableStream<Uint8Array>({ start: (controller) => controller.error(error) });
   await expect(backup.restore(broken, recoveryKey)).rejects.toBe(error);
 });
+
+test("what its author deletes or edits after the export holds once the history is imported", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  await using bob = await TestUser.open({ url });
+  const gone = await alice.to(bob).send("marked secret");
+  const draft = await alice.to(bob).send("marked draft");
+  await bob.untilReceived(2);
+  const store = memoryStore();
+  await using laptop = await TestUser.open({ url, phone: bob.phone, store });
+  const file = await bytesOf(await bob.client.backup.exportForDevice(laptop.me.deviceId));
+  await alice.to(bob).delete({ senderUserId: alice.userId, ...gone });
+  await alice.to(bob).edit({ senderUserId: alice.userId, ...draft }, "final");
+  await laptop.until("the edit", () => laptop.received.some(({ kind }) => kind === "edit"));
+
+  await laptop.client.backup.importFromDevice(streamOf(file));
+  await laptop.untilShows(laptop.to(alice), ["(deleted)", "final"]);
+  expect(await laptop.to(alice).search("marked")).toEqual([]);
+  expect(await laptop.to(alice).search("final")).toHaveLength(1);
+  expect(JSON.stringify(await store.list(""))).not.toContain("secret");
+  // The same file again does not bring it back.
+  await laptop.client.backup.importFromDevice(streamOf(file));
+  await laptop.untilShows(laptop.to(alice), ["(deleted)", "final"]);
+  expect(JSON.stringify(await store.list(""))).not.toContain("secret");
+});
+
+test("what came to a waiting device stays unread once the history shows it, until it is read", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  await using bob = await TestUser.open({ url });
+  await using laptop = await TestUser.open({ url, phone: bob.phone, isApproved: false });
+  await alice.to(bob).send("one");
+  await bob.untilReceived(1);
+  await laptop.untilReceived(1);
+  expect(laptop.texts).toEqual(["(unreadable)"]);
+  await laptop.getApproved();
+  const file = await bytesOf(await bob.client.backup.exportForDevice(laptop.me.deviceId));
+  await laptop.client.backup.importFromDevice(streamOf(file));
+  expect(await textsOf(laptop.client, alice)).toEqual(["one"]);
+  expect(await laptop.to(alice).summary()).toMatchObject({ unreadCount: 1 });
+  await laptop.to(alice).markRead();
+  expect(await laptop.to(alice).summary()).toMatchObject({ unreadCount: 0 });
+});
+
+test("the senders are told when a restored history is marked as read", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  const lost = await TestUser.open({ url });
+  await alice.to(lost).send("one");
+  await lost.untilReceived(1);
+  const recoveryKey = await lost.client.backup.generateRecoveryKey();
+  const file = await bytesOf(await lost.client.backup.export(recoveryKey));
+  await lost[Symbol.asyncDispose]();
+  await using found = await TestUser.open({ url, phone: lost.phone, isApproved: false });
+  await found.client.backup.restore(streamOf(file), recoveryKey);
+  await found.to(alice).markRead();
+  await alice.untilAsync("the receipt", async () => {
+    const { messages } = await alice.to(lost).messages();
+    return messages[0]?.state === "read";
+  });
+});

@@ -5,15 +5,8 @@ import type { Session } from "../session.ts";
 import { Draft } from "../storage/draft.ts";
 import { backfill } from "../timeline/backfill.ts";
 import { loadConversations } from "../timeline/load-conversations.ts";
-import {
-  type StoredMessage,
-  conversationRecord,
-  idRecord,
-  messageRecord,
-  placeRecord,
-} from "../timeline/records.ts";
-import { indexText } from "../timeline/search-index.ts";
-import { shownText } from "../timeline/shown-text.ts";
+import { Placing } from "../timeline/place.ts";
+import { type StoredMessage, conversationRecord, messageRecord } from "../timeline/records.ts";
 import type { BackupPart } from "./records.ts";
 
 const pageSize = 64;
@@ -54,18 +47,18 @@ export function timelinePart(session: Session): BackupPart {
       for (const { path } of await conversationRecord.list(store))
         yield* exportTimeline(session, path[0] ?? "");
     },
+    begin: (signal) => loadConversations(session, signal),
     async import(values) {
       const lines = values.map((value) => storedLine.parse(value));
       await session.turns.run(async () => {
         const draft = new Draft(store);
-        for (const { conversationId: id, seq, message } of lines)
-          await importLine(draft, { id, seq, message });
+        const placing = new Placing(draft, { source: "past", me: session.me });
+        for (const { message, ...place } of lines) await placing.restored(message, place);
         await store.commit(draft.writes);
       });
       for (const { conversationId: id, seq } of lines) reached.set(id, Math.max(seq, reached.get(id) ?? 0));
     },
     async finish(signal = new AbortController().signal) {
-      await loadConversations(session, signal);
       // What came between the backup and this device is the server's to give.
       for (const [id, seq] of reached) {
         while (((await conversationRecord.get(store, id))?.floor ?? Infinity) > seq) {
@@ -86,19 +79,4 @@ async function* exportTimeline({ store }: Session, id: string): AsyncGenerator<z
     }
     if (page.length < pageSize) return;
   }
-}
-
-type Line = { id: z.output<typeof conversationId>; seq: number; message: StoredMessage };
-
-/** What this device has read itself stays as it is. */
-async function importLine(draft: Draft, { id, seq, message }: Line): Promise<void> {
-  const present = await messageRecord.get(draft, id, seq);
-  if (present && present.content.kind !== "unreadable") return;
-  draft.put(messageRecord.put([id, seq], message));
-  if (message.id !== null) draft.put(idRecord.put([message.id], { conversationId: id, seq }));
-  if (message.clientMessageId !== null) {
-    draft.put(placeRecord.put([id, message.senderUserId, message.clientMessageId], seq));
-  }
-  const before = present && shownText(present);
-  await indexText(draft, { conversationId: id, seq }, { before, after: shownText(message) });
 }

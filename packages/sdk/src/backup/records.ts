@@ -9,6 +9,8 @@ export interface BackupPart {
   name: string;
   /** Plain data, one record after the other. */
   export(): AsyncIterable<unknown>;
+  /** Before the first one: what the server says goes before what the file does. */
+  begin?(signal?: AbortSignal): Promise<void>;
   /** Some records, in the order of the file, committed together; what is here already stays. Invalid ones throw. */
   import(records: readonly unknown[]): Promise<void>;
   /** After the last one. */

@@ -5,8 +5,20 @@ import { Draft } from "../storage/draft.ts";
 import { memoryStore } from "../storage/memory-store.ts";
 import type { Store } from "../storage/store.ts";
 import { Placing } from "./place.ts";
+import { conversationRecord, messageRecord, orphanRecord } from "./records.ts";
 import { readPage, searchTimeline, summarize } from "./read-timeline.ts";
-import { alice, arrive, begin, bob, clientId, conversation, me, said, timeOf } from "./timeline-fixtures.ts";
+import {
+  alice,
+  arrive,
+  begin,
+  bob,
+  clientId,
+  conversation,
+  me,
+  said,
+  sealedElsewhere,
+  timeOf,
+} from "./timeline-fixtures.ts";
 
 const users = [alice, bob];
 const place = { to: { kind: "direct" as const, peerUserId: alice }, conversationId: conversation };
@@ -153,6 +165,96 @@ test("a message that was deleted before this device saw it has its line; one tha
     { seq: 2, id: unseen.id, senderUserId: alice, isOwn: false, state: "received", content },
   ]);
   expect(await summarize({ store, me }, conversation)).toMatchObject({ unreadCount: 0 });
+});
+
+const placeOf = (seq: number) => ({ conversationId: conversation, seq, at: timeOf(seq) });
+
+/** Takes in, as a history, what another store shows of one place. */
+async function restore(store: Store, from: Store, seq: number): Promise<void> {
+  const line = await messageRecord.get(from, conversation, seq);
+  if (!line) throw new Error("there is no line");
+  const draft = new Draft(store);
+  const placing = new Placing(draft, { source: "past", me });
+  await placing.restored({ ...line, isUnread: false }, { conversationId: conversation, seq });
+  await store.commit(draft.writes);
+}
+
+test("a history that comes after what was done to its messages gives the timeline of whoever was there", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(change, { maxLength: 8 }),
+      fc.nat({ max: 8 }),
+      fc.boolean(),
+      async (changes, exportedAfter, isKnown) => {
+        const texts = [1, 2, 3].map((n) => [n, said(n === 2 ? bob : alice, n, text(`text ${n}`))] as const);
+        const later = changes.map(({ by, payload }, at) => [at + 4, said(by, at + 4, payload)] as const);
+        const [there, away] = [memoryStore(), memoryStore()];
+        for (const store of [there, away]) await begin(store);
+        await arrive(there, texts);
+        if (isKnown) await arrive(away, [[1, sealedElsewhere(said(alice, 1, text("")))]]);
+        await arrive(there, later.slice(0, exportedAfter));
+        const exported = memoryStore();
+        await exported.commit(await there.list(""));
+        await arrive(there, later.slice(exportedAfter));
+        await arrive(away, later);
+        for (const [seq] of texts) await restore(away, exported, seq);
+        expect(await show(away)).toEqual(await show(there));
+        for (const query of ["text", "edited"]) {
+          const page = { query, beforeSeq: undefined, limit: 10 };
+          expect(await searchTimeline({ store: away, me }, conversation, page)).toEqual(
+            await searchTimeline({ store: there, me }, conversation, page),
+          );
+        }
+        expect(await orphanRecord.list(away)).toEqual(await orphanRecord.list(there));
+        const lines = await messageRecord.list(away, [conversation]);
+        expect(await conversationRecord.get(away, conversation)).toMatchObject({
+          unreadCount: lines.filter(({ value }) => value.isUnread).length,
+          lastSeq: 3,
+        });
+      },
+    ),
+    { numRuns: 150 },
+  );
+});
+
+test("a history brings nothing back that is deleted here, wherever its line is", async () => {
+  const exported = memoryStore();
+  await begin(exported);
+  const [first, second] = [1, 2].map((n) => said(alice, n, text("marked secret")));
+  if (!first || !second) throw new Error("two were made");
+  await arrive(exported, [
+    [1, first],
+    [2, second],
+  ]);
+  const store = memoryStore();
+  await begin(store);
+  const draft = new Draft(store);
+  const placing = new Placing(draft, { source: "stream", me });
+  const named = { type: "message.deleted", conversationId: conversation, userId: bob } as const;
+  // Of the one the server says who sent it: it has its line where it was deleted.
+  await placing.told({ ...named, messageId: first.id, senderUserId: alice }, placeOf(3));
+  await placing.told({ ...named, messageId: second.id }, placeOf(4));
+  await store.commit(draft.writes);
+  for (const seq of [1, 2, 2]) await restore(store, exported, seq);
+  const content = { kind: "deleted", by: "moderator", userId: bob };
+  expect(await show(store)).toMatchObject([
+    { seq: 2, content },
+    { seq: 3, content },
+  ]);
+  expect(JSON.stringify(await store.list(""))).not.toContain("secret");
+});
+
+test("who had one's own message before the history came is counted", async () => {
+  const [exported, store] = [memoryStore(), memoryStore()];
+  for (const one of [exported, store]) await begin(one);
+  const message = said(bob, 1, text("mine"));
+  await arrive(exported, [[1, message]]);
+  const draft = new Draft(store);
+  const placing = new Placing(draft, { source: "stream", me });
+  for (const kind of ["delivered", "read"] as const) await placing.receipt(message.id, kind, alice);
+  await store.commit(draft.writes);
+  await restore(store, exported, 1);
+  expect(await show(store)).toMatchObject([{ state: "read", receipts: { delivered: 1, read: 1 } }]);
 });
 
 test("an old message that is shown anew is not accepted, in what is asked for of the past too", async () => {

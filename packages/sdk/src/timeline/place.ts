@@ -114,6 +114,30 @@ export class Placing {
     }
   }
 
+  /**
+   * A line as another device of this user's has it, where this one has none or could not read it. What came of it here
+   * holds: what was done to it since, who has it, and that it is unread.
+   */
+  async restored(line: StoredMessage, { conversationId, seq }: Omit<Place, "at">): Promise<void> {
+    const present = await messageRecord.get(this.#draft, conversationId, seq);
+    if (present && present.content.kind !== "unreadable") return;
+    const { id, senderUserId, clientMessageId } = line;
+    const at = id === null ? undefined : await idRecord.get(this.#draft, id);
+    const name = clientMessageId === null ? undefined : ([senderUserId, clientMessageId] as const);
+    const other = name && (await placeRecord.get(this.#draft, conversationId, ...name));
+    // Its line is elsewhere: it was deleted before it was seen here, or its signed id was shown anew.
+    if ([at?.seq, other].some((one) => one !== undefined && one !== seq)) return;
+    const orphans = await this.#takeOrphans(conversationId, [id ?? "", name?.join("/") ?? ""]);
+    const overlay = [line.overlay, present?.overlay ?? emptyOverlay, orphans].reduce(mergeOverlays);
+    const isUnread = present?.isUnread ?? false;
+    const receipts = line.receipts && id !== null ? await this.#receiptsOf(id, line.receipts) : null;
+    if (name) this.#draft.put(placeRecord.put([conversationId, ...name], seq));
+    if (id !== null) this.#draft.put(idRecord.put([id], { conversationId, seq }));
+    if (isUnread) await this.#countUnread(conversationId, -1);
+    const restored = withOverlay({ ...line, isUnread, receipts }, overlay);
+    await this.#put({ conversationId, seq, at: line.sentAt }, restored, true);
+  }
+
   /** What the server itself tells of a message: reactions of clients without the SDK, and a moderator's deletion. */
   async told(event: Event, place: Place): Promise<void> {
     const { conversationId, at } = place;
@@ -160,7 +184,7 @@ export class Placing {
       content: { kind: "deleted" },
       overlay: emptyOverlay,
       isUnread: false,
-      receipts: isOwn ? await this.#receiptsOf(id, null) : null,
+      receipts: isOwn ? await this.#receiptsOf(id, { recipients: null }) : null,
     };
     await this.#takeOrphans(conversationId, [id]);
     await this.#put(place, stored, true);
@@ -262,7 +286,9 @@ export class Placing {
       content,
       overlay: emptyOverlay,
       isUnread: await this.#isUnread(message, place),
-      receipts: message.isOwn ? await this.#receiptsOf(message.id, own.recipients ?? null) : null,
+      receipts: message.isOwn
+        ? await this.#receiptsOf(message.id, { recipients: own.recipients ?? null })
+        : null,
     };
     if (isNamed) this.#draft.put(placeRecord.put([conversationId, ...name], seq));
     this.#draft.put(idRecord.put([message.id], { conversationId, seq }));
@@ -301,9 +327,18 @@ export class Placing {
     this.#draft.put(conversationRecord.put([conversationId], { ...conversation, unreadCount }));
   }
 
-  async #receiptsOf(messageId: MessageId, recipients: number | null): Promise<Receipts> {
+  /** As counted here, and at least as many as are known of otherwise. */
+  async #receiptsOf(
+    messageId: MessageId,
+    known: Pick<Receipts, "recipients"> & Partial<Receipts>,
+  ): Promise<Receipts> {
+    const { recipients, delivered = 0, read = 0 } = known;
     const count = async (kind: string) => (await receiptRecord.list(this.#draft, [messageId, kind])).length;
-    return { recipients, delivered: await count("delivered"), read: await count("read") };
+    return {
+      recipients,
+      delivered: Math.max(delivered, await count("delivered")),
+      read: Math.max(read, await count("read")),
+    };
   }
 
   async #takeOrphans(conversationId: ConversationId, names: readonly string[]): Promise<Overlay> {

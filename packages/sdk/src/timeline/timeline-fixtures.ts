@@ -1,7 +1,7 @@
 /** For tests only: opened messages, without a server. */
 import { type ConversationId, type UserId, conversationId, deviceId, messageId, userId } from "@sotto/schema";
 import type { KnownPayload } from "../crypto/payload.ts";
-import type { OpenedMessage } from "../messages/received-message.ts";
+import type { OpenedMessage, ReceivedMessage } from "../messages/received-message.ts";
 import { Draft } from "../storage/draft.ts";
 import type { Store } from "../storage/store.ts";
 import { newConversation } from "./identify-conversation.ts";
@@ -35,6 +35,21 @@ export function said(senderUserId: UserId, n: number, payload: KnownPayload): Op
 
 export const timeOf = (n: number): string => new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString();
 
+/** The same as it comes to a device that it is not sealed for. */
+export function sealedElsewhere(message: OpenedMessage): ReceivedMessage {
+  const { senderUserId, senderDeviceId, sentAt, isOwn } = message;
+  return {
+    kind: "unreadable",
+    reason: "not_for_this_device",
+    id: message.id,
+    conversationId: message.conversationId,
+    senderUserId,
+    senderDeviceId,
+    sentAt,
+    isOwn,
+  };
+}
+
 /** Makes the conversation known, without a message. */
 export async function begin(store: Store): Promise<void> {
   await store.commit([conversationRecord.put([conversation], newConversation({ peerUserId: alice }, 0))]);
@@ -42,7 +57,7 @@ export async function begin(store: Store): Promise<void> {
 
 export async function arrive(
   store: Store,
-  messages: readonly (readonly [seq: number, message: OpenedMessage])[],
+  messages: readonly (readonly [seq: number, message: ReceivedMessage])[],
   source: Source = "stream",
 ): Promise<void> {
   const draft = new Draft(store);
