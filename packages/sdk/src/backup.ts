@@ -1,7 +1,7 @@
 import { deviceId as deviceIdSchema } from "@sotto/schema";
 import { toSottoError } from "./api/to-sotto-error.ts";
 import { type BackupRefusal, decryptBackup, encryptBackup, refused } from "./backup/backup-file.ts";
-import { contactsPart, timelinePart } from "./backup/parts.ts";
+import { contactsPart, conversationsPart, timelinePart } from "./backup/parts.ts";
 import {
   type BackupHead,
   type BackupItem,
@@ -82,7 +82,11 @@ export interface Backup {
   importFromDevice(file: ReadableStream<Uint8Array>, options?: CallOptions): Promise<void>;
 }
 
-const partsOf = (session: Session): BackupPart[] => [contactsPart(session), timelinePart(session)];
+const partsOf = (session: Session): BackupPart[] => [
+  contactsPart(session),
+  conversationsPart(session),
+  timelinePart(session),
+];
 
 async function* exportRecords(session: Session, identity: BackupHead[1]["identity"]): AsyncGenerator {
   const { me, now } = session;

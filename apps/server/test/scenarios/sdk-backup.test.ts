@@ -1,5 +1,7 @@
 import { memoryStore, type Client } from "@sotto/sdk";
 import { expect, test } from "vitest";
+import { decryptBackup, encryptBackup } from "../../../../packages/sdk/src/backup/backup-file.ts";
+import { readRecoveryKey } from "../../../../packages/sdk/src/backup/recovery-key.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
@@ -212,4 +214,72 @@ test("the senders are told when a restored history is marked as read", async () 
     const { messages } = await alice.to(lost).messages();
     return messages[0]?.state === "read";
   });
+});
+
+test("a conversation that the server does not name comes back too, and is in the next backup", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  const lost = await TestUser.open({ url });
+  await alice.to(lost).send("one");
+  const left = await alice.client.groups.create("Lighthouse", { memberUserIds: [lost.userId] });
+  await left.send("at six");
+  await lost.untilReceived(2);
+  await lost.client.groups.get(left.groupId).leave();
+  // The server names the 100 last active ones.
+  for (let made = 0; made < 100; made++) await lost.client.groups.create(`Group ${made}`);
+  const recoveryKey = await lost.client.backup.generateRecoveryKey();
+  let file = await bytesOf(await lost.client.backup.export(recoveryKey));
+  await lost[Symbol.asyncDispose]();
+
+  for (let generation = 0; generation < 2; generation++) {
+    await using found = await TestUser.open({ url, phone: lost.phone, isApproved: false, isStarted: false });
+    await found.client.backup.restore(streamOf(file), recoveryKey);
+    const listed = await found.client.conversations.list();
+    expect(listed).toHaveLength(102);
+    expect(listed).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ id: left.groupId, isGroup: true, peerUserId: null, name: "Lighthouse" }),
+        expect.objectContaining({ isGroup: false, peerUserId: alice.userId }),
+      ]),
+    );
+    expect(await textsOf(found.client, alice)).toEqual(["one"]);
+    const group = await found.client.conversations.get(left.groupId);
+    const contents = (await group?.messages())?.messages.map(({ content }) => content);
+    expect(contents).toContainEqual(expect.objectContaining({ kind: "text", text: "at six" }));
+    expect(await found.client.conversations.search("six")).toHaveLength(1);
+    const history = await new Response(
+      (await found.client.conversations.export()) as ReadableStream<Uint8Array<ArrayBuffer>>,
+    ).text();
+    for (const text of ["one", "at six", "Lighthouse"]) expect(history).toContain(`"${text}"`);
+    file = await bytesOf(await found.client.backup.export(recoveryKey));
+  }
+}, 60_000);
+
+test("a backup that names no conversations, as of earlier versions, is taken in", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  const lost = await TestUser.open({ url });
+  await alice.to(lost).send("one");
+  await lost.untilReceived(1);
+  const recoveryKey = await lost.client.backup.generateRecoveryKey();
+  const file = await lost.client.backup.export(recoveryKey);
+  const { identity, recipient } = await readRecoveryKey(recoveryKey);
+  async function* earlier(): AsyncGenerator {
+    let items = 0;
+    for await (const records of decryptBackup(file, identity)) {
+      for (const record of records as [string, ...unknown[]][]) {
+        if (record[1] === "conversation") continue;
+        if (record[0] === "item") items++;
+        yield record[0] === "end" ? ["end", items] : record;
+      }
+    }
+  }
+  const bytes = await bytesOf(await encryptBackup(earlier(), recipient));
+  await lost[Symbol.asyncDispose]();
+  await using found = await TestUser.open({ url, phone: lost.phone, isApproved: false });
+  await found.client.backup.restore(streamOf(bytes), recoveryKey);
+  expect(await textsOf(found.client, alice)).toEqual(["one"]);
+  expect(await found.client.conversations.list()).toMatchObject([{ peerUserId: alice.userId }]);
 });

@@ -1,10 +1,11 @@
-import { conversationId, userId } from "@sotto/schema";
+import { type ConversationId, conversationId, userId } from "@sotto/schema";
 import * as z from "zod/mini";
+import { SottoError } from "../errors.ts";
 import { identityPin } from "../identity/pins.ts";
 import type { Session } from "../session.ts";
 import { Draft } from "../storage/draft.ts";
 import { backfill } from "../timeline/backfill.ts";
-import { loadConversations } from "../timeline/load-conversations.ts";
+import { addConversation, loadConversations } from "../timeline/load-conversations.ts";
 import { Placing } from "../timeline/place.ts";
 import { type StoredMessage, conversationRecord, messageRecord } from "../timeline/records.ts";
 import type { BackupPart } from "./records.ts";
@@ -28,6 +29,37 @@ export function contactsPart({ identities, me }: Session): BackupPart {
   };
 }
 
+const storedConversation = z.object({
+  conversationId,
+  /** null for a group. */
+  peerUserId: z.nullable(userId),
+  name: z.nullable(z.string()),
+  lastMessageAt: z.nullable(z.string()),
+});
+
+/** With whom, or in which group: the server names neither all of them nor a group that was left. */
+export function conversationsPart(session: Session): BackupPart {
+  const { store, turns } = session;
+  return {
+    name: "conversation",
+    async *export() {
+      for (const { path, value } of await conversationRecord.list(store)) {
+        const { peerUserId, name, lastMessageAt } = value;
+        yield { conversationId: path[0], peerUserId, name, lastMessageAt };
+      }
+    },
+    begin: (signal) => loadConversations(session, signal),
+    async import(values) {
+      const listed = values.map((value) => storedConversation.parse(value));
+      await turns.run(async () => {
+        const draft = new Draft(store);
+        for (const { conversationId: id, ...known } of listed) await addConversation(draft, { id, ...known });
+        await store.commit(draft.writes);
+      });
+    },
+  };
+}
+
 const storedLine = z.object({
   conversationId,
   seq: z.int().check(z.minimum(1)),
@@ -38,45 +70,54 @@ const storedLine = z.object({
 
 /** What was said, as this device's timeline has it. */
 export function timelinePart(session: Session): BackupPart {
-  const { store } = session;
+  const { store, turns, me } = session;
   /** The highest place of each conversation that came. */
-  const reached = new Map<z.output<typeof conversationId>, number>();
+  const reached = new Map<ConversationId, number>();
   return {
     name: "message",
-    async *export() {
-      for (const { path } of await conversationRecord.list(store))
-        yield* exportTimeline(session, path[0] ?? "");
-    },
-    begin: (signal) => loadConversations(session, signal),
+    export: () => exportTimelines(session),
     async import(values) {
       const lines = values.map((value) => storedLine.parse(value));
-      await session.turns.run(async () => {
+      await turns.run(async () => {
         const draft = new Draft(store);
-        const placing = new Placing(draft, { source: "past", me: session.me });
+        const placing = new Placing(draft, { source: "past", me });
         for (const { message, ...place } of lines) await placing.restored(message, place);
         await store.commit(draft.writes);
       });
       for (const { conversationId: id, seq } of lines) reached.set(id, Math.max(seq, reached.get(id) ?? 0));
     },
     async finish(signal = new AbortController().signal) {
-      // What came between the backup and this device is the server's to give.
-      for (const [id, seq] of reached) {
-        while (((await conversationRecord.get(store, id))?.floor ?? Infinity) > seq) {
-          if (!(await backfill(session, id, signal))) break;
-        }
-      }
+      for (const [id, seq] of reached) await catchUp(session, { id, seq }, signal);
     },
   };
 }
 
-async function* exportTimeline({ store }: Session, id: string): AsyncGenerator<z.input<typeof storedLine>> {
-  for (let after = 0; ;) {
-    const page = await messageRecord.list(store, [id], { after: [id, after], limit: pageSize });
+/** Every line, also of a conversation of which nothing else is known. */
+async function* exportTimelines({ store }: Session): AsyncGenerator<z.input<typeof storedLine>> {
+  for (let after: [string, number] | undefined; ;) {
+    const page = await messageRecord.list(store, [], { after, limit: pageSize });
     for (const { path, value: message } of page) {
-      after = Number(path[1]);
+      const [id = ""] = path;
+      const seq = Number(path[1]);
+      after = [id, seq];
       const isWorthIt = message.content.kind !== "unreadable";
-      if (isWorthIt) yield { conversationId: id, seq: after, message: { ...message, isUnread: false } };
+      if (isWorthIt) yield { conversationId: id, seq, message: { ...message, isUnread: false } };
     }
     if (page.length < pageSize) return;
+  }
+}
+
+/** What came between the backup and this device is the server's to give, unless it does not know the conversation. */
+async function catchUp(
+  session: Session,
+  { id, seq }: { id: ConversationId; seq: number },
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    while (((await conversationRecord.get(session.store, id))?.floor ?? Infinity) > seq) {
+      if (!(await backfill(session, id, signal))) return;
+    }
+  } catch (error) {
+    if (!(error instanceof SottoError) || error.code !== "LOG_NOT_FOUND") throw error;
   }
 }

@@ -1,3 +1,4 @@
+import type { ConversationId } from "@sotto/schema";
 import * as z from "zod/mini";
 import { directRecord } from "../messages/participants.ts";
 import type { Session } from "../session.ts";
@@ -5,12 +6,19 @@ import { Draft } from "../storage/draft.ts";
 import { defineRecord } from "../storage/records.ts";
 import { newConversation } from "./identify-conversation.ts";
 import { takeReadElsewhere } from "./mark-read.ts";
-import { conversationRecord } from "./records.ts";
+import { type StoredConversation, conversationRecord, messageRecord } from "./records.ts";
 
 /** The server was asked once for the conversations from before this device. */
 const loadedRecord = defineRecord("conversations-loaded", z.literal(1));
 
-/** Makes the conversations from before this device known to it: the 100 last active ones, and every group. */
+interface Known extends Pick<StoredConversation, "peerUserId" | "name" | "lastMessageAt"> {
+  id: ConversationId;
+}
+
+/**
+ * Makes the conversations from before this device known to it: those that the server names, which are the 100 last active
+ * ones, groups among them, that this user is in now.
+ */
 export async function loadConversations(session: Session, signal?: AbortSignal): Promise<void> {
   const { api, me, store, turns } = session;
   if (await loadedRecord.get(store)) return;
@@ -21,13 +29,26 @@ export async function loadConversations(session: Session, signal?: AbortSignal):
   await turns.run(async () => {
     const draft = new Draft(store);
     for (const { id, userA, userB, isGroup, name, lastMessageAt } of conversations) {
-      if (await conversationRecord.get(draft, id)) continue;
       const peerUserId = isGroup ? null : userA === me.userId ? userB : userA;
-      const conversation = newConversation({ peerUserId, name }, null);
-      const readThrough = await takeReadElsewhere(draft, id);
-      draft.put(conversationRecord.put([id], { ...conversation, lastMessageAt, readThrough }));
-      if (peerUserId !== null) draft.put(directRecord.put([peerUserId], id));
+      await addConversation(draft, { id, peerUserId, name, lastMessageAt });
     }
     await store.commit([...draft.writes, loadedRecord.put([], 1)]);
   });
+}
+
+/** What is known here of a conversation stays, but for a name that was not. */
+export async function addConversation(draft: Draft, known: Known): Promise<void> {
+  const { id, peerUserId, name, lastMessageAt } = known;
+  const present = await conversationRecord.get(draft, id);
+  if (present) {
+    if (present.name === null && name !== null) draft.put(conversationRecord.put([id], { ...present, name }));
+    return;
+  }
+  const readThrough = await takeReadElsewhere(draft, id);
+  // Lines of it may be there already, of a backup that named no conversations.
+  const [newest] = await messageRecord.list(draft, [id], { isReversed: true, limit: 1 });
+  const conversation = newConversation({ peerUserId, name }, null);
+  const lastSeq = Number(newest?.path[1] ?? 0);
+  draft.put(conversationRecord.put([id], { ...conversation, lastSeq, lastMessageAt, readThrough }));
+  if (peerUserId !== null) draft.put(directRecord.put([peerUserId], id));
 }
