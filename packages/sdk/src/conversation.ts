@@ -17,6 +17,7 @@ import {
   type ConversationSummary,
   findOwnReactions,
   findPlace,
+  findSeq,
   readNamed,
   readPage,
   searchTimeline,
@@ -46,7 +47,7 @@ export interface TextOptions extends SendOptions {
 
 export interface PageOptions extends CallOptions {
   /** What is older than this line comes; without it, the newest. */
-  before?: Pick<Message, "seq"> | undefined;
+  before?: Pick<Message, "key" | "seq"> | undefined;
   /** 1 to 500, by default 50. */
   limit?: number | undefined;
 }
@@ -134,20 +135,25 @@ export interface Conversation {
   cancel(clientMessageId: string): Promise<boolean>;
   /**
    * Counts everything up to a message as read, by default everything that is stored, here and on this user's other
-   * devices, and tells the senders. What is
-   * stored of that holds at once; throws `NETWORK` when the senders could not be told: call it again.
+   * devices, and tells the senders. A message that is not sent yet stands after all that is stored. It holds here at
+   * once; throws `NETWORK` when the senders could not be told: call it again.
    */
-  markRead(upTo?: Pick<Message, "seq">, options?: CallOptions): Promise<void>;
+  markRead(upTo?: Pick<Message, "key" | "seq">, options?: CallOptions): Promise<void>;
   /** Tells the others that this user types, or has stopped. Tell it again every few seconds while it goes on. */
   typing(isTyping: boolean, options?: CallOptions): Promise<void>;
   /**
-   * A page of the timeline. Where the store ends, the server is asked for what is older; offline, what is stored comes.
+   * A page of the timeline; what is not sent yet comes last in it. Where the store ends, the server is asked for what is
+   * older; offline, what is stored comes, and where nothing is, it throws `NETWORK`. So a page is empty only at the end.
    * What was sealed before this device was there comes as `unreadable` with `not_for_this_device`.
    *
    * @example
    * ```ts
-   * const { messages, hasEarlier } = await conversation.messages({ limit: 20 });
-   * const earlier = hasEarlier ? await conversation.messages({ before: messages[0], limit: 20 }) : undefined;
+   * let page = await conversation.messages({ limit: 20 });
+   * const all = [...page.messages];
+   * while (page.hasEarlier) {
+   *   page = await conversation.messages({ before: page.messages[0], limit: 20 });
+   *   all.unshift(...page.messages);
+   * }
    * ```
    */
   messages(options?: PageOptions): Promise<MessagePage>;
@@ -228,8 +234,7 @@ export function createConversation(
     },
     retry: async (id, options) => (await getSession()).outbox.retry(id, options),
     cancel: async (id) => (await getSession()).outbox.cancel(id),
-    markRead: async (upTo, { signal } = {}) =>
-      markRead((await getSession()).session, { to, throughSeq: upTo && (upTo.seq ?? undefined) }, signal),
+    markRead: async (upTo, { signal } = {}) => markRead((await getSession()).session, { to, upTo }, signal),
     async typing(isTyping, { signal } = {}) {
       const { api } = (await getSession()).session;
       const place =
@@ -244,12 +249,12 @@ export function createConversation(
       const { session } = await getSession();
       return readNamed(session, await findPlace(session, to), refTo(message));
     },
-    async search(query, { before, limit = defaultPageSize } = {}) {
+    async search(query, { before, limit = defaultPageSize, signal } = {}) {
       const { session } = await getSession();
       const { conversationId } = await findPlace(session, to);
-      if (conversationId === undefined) return [];
-      const page = { query, beforeSeq: before?.seq ?? undefined, limit: checkLimit(limit) };
-      return searchTimeline(session, conversationId, page);
+      const beforeSeq = before && (await findSeq(session, conversationId, before));
+      const page = { query, beforeSeq, limit: checkLimit(limit), signal };
+      return conversationId === undefined ? [] : searchTimeline(session, conversationId, page);
     },
     async summary() {
       const { session } = await getSession();
@@ -317,7 +322,7 @@ async function readMessages(
   to: Destination,
   { before, limit = defaultPageSize, signal }: PageOptions = {},
 ): Promise<MessagePage> {
-  const page = { beforeSeq: before?.seq ?? undefined, limit: checkLimit(limit) };
+  const page = { before, limit: checkLimit(limit) };
   const running = signal ?? new AbortController().signal;
   let hasEarlier = true;
   for (;;) {
@@ -325,13 +330,13 @@ async function readMessages(
     const messages = await readPage(session, place, page);
     if (messages.length === limit || !hasEarlier || place.conversationId === undefined) {
       const isBegun = place.conversationId !== undefined;
-      return { messages, hasEarlier: isBegun && (hasEarlier || messages.length === limit) };
+      return { messages, hasEarlier: messages.length === limit || (isBegun && hasEarlier) };
     }
     try {
       hasEarlier = await backfill(session, place.conversationId, running);
     } catch (error) {
-      if (!(error instanceof SottoError) || error.retry !== "later" || running.aborted)
-        throw toSottoError(error, signal);
+      const isAway = error instanceof SottoError && error.retry === "later" && !running.aborted;
+      if (!isAway || messages.length === 0) throw toSottoError(error, signal);
       return { messages, hasEarlier: true };
     }
   }

@@ -16,6 +16,7 @@ import { loadConversations } from "./timeline/load-conversations.ts";
 import type { Message } from "./timeline/message.ts";
 import {
   type ConversationSummary,
+  ageOf,
   destinationOf,
   searchTimeline,
   summarizeRead,
@@ -41,7 +42,7 @@ export interface Conversations {
    */
   list(options?: CallOptions): Promise<ConversationSummary[]>;
   /**
-   * As `conversation.search`, in every conversation, newest first. `before`: only what was sent before that message.
+   * As `conversation.search`, in every conversation, newest first. `before`: what comes after that message in the answer.
    *
    * @example
    * ```ts
@@ -78,8 +79,10 @@ export interface ExportProgress {
   messages: number;
 }
 
-export interface SearchOptions {
-  before?: Pick<Message, "sentAt"> | undefined;
+/** Which page of what a search finds in all conversations. */
+export interface SearchOptions extends CallOptions {
+  /** What was sent before this message; of those of the same time, what was not given with it. */
+  before?: Pick<Message, "sentAt" | "conversationId" | "seq"> | undefined;
   /** 1 to 500, by default 50. */
   limit?: number | undefined;
 }
@@ -113,16 +116,16 @@ export function createConversations(options: ConversationOptions): Conversations
       const { session } = await getSession();
       return exportHistory(session, exporting);
     },
-    async search(query, { before, limit = defaultPageSize } = {}) {
+    async search(query, { before, limit = defaultPageSize, signal } = {}) {
       const { session } = await getSession();
-      const page = { query, beforeTime: before?.sentAt, limit: checkLimit(limit) };
+      const page = { query, beforeAge: before && ageOf(before), limit: checkLimit(limit), signal };
       const listed = await conversationRecord.list(session.store);
       const found = await Promise.all(
         listed.map(({ path: [id = ""] }) => searchTimeline(session, conversationIdSchema.parse(id), page)),
       );
       return found
         .flat()
-        .toSorted((a, b) => (a.sentAt < b.sentAt ? 1 : -1))
+        .toSorted((a, b) => (ageOf(a) < ageOf(b) ? 1 : -1))
         .slice(0, limit);
     },
   };

@@ -5,7 +5,7 @@ import type { Destination } from "../messages/destination.ts";
 import type { Session } from "../session.ts";
 import { Draft } from "../storage/draft.ts";
 import { defineRecord } from "../storage/records.ts";
-import { findPlace } from "./read-timeline.ts";
+import { type LineName, findPlace, findSeq } from "./read-timeline.ts";
 import { conversationRecord, messageRecord } from "./records.ts";
 
 const pageSize = 200;
@@ -13,14 +13,15 @@ const pageSize = 200;
 /** What another device has read of conversations that this one has not seen yet. */
 const readElsewhereRecord = defineRecord("read-elsewhere", z.number());
 
-/** Counts what is stored up to a number as read, here and then for the senders. */
+/** Counts what is stored up to a line as read, here and then for the senders. */
 export async function markRead(
   session: Session,
-  { to, throughSeq }: { to: Destination; throughSeq: number | undefined },
+  { to, upTo }: { to: Destination; upTo: LineName | undefined },
   signal?: AbortSignal,
 ): Promise<void> {
   const { conversationId } = await findPlace(session, to);
   if (conversationId === undefined) return;
+  const throughSeq = upTo && (await findSeq(session, conversationId, upTo));
   const last = await session.turns.run(() => readThrough(session, conversationId, throughSeq));
   await session.tell({ type: "read", conversationId });
   if (last === undefined) return;

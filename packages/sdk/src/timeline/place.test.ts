@@ -25,7 +25,7 @@ const place = { to: { kind: "direct" as const, peerUserId: alice }, conversation
 const text = (words: string, sentAtMs = 1): KnownPayload => ({ kind: "text", text: words, sentAtMs });
 
 async function show(store: Store) {
-  return readPage({ store, me }, place, { beforeSeq: undefined, limit: 100 });
+  return readPage({ store, me }, place, { before: undefined, limit: 100 });
 }
 const contents = async (store: Store) => (await show(store)).map(({ content }) => content);
 

@@ -9,7 +9,7 @@ import { type Message, toMessage, toUnplacedMessage } from "./message.ts";
 import type { Reaction } from "./overlay.ts";
 import { withPending } from "./pending-changes.ts";
 import { type StoredConversation, conversationRecord, messageRecord, placeRecord } from "./records.ts";
-import { searchIndex } from "./search-index.ts";
+import { type SearchInput, searchIndex } from "./search-index.ts";
 
 /** A conversation as a list shows it. */
 export interface ConversationSummary {
@@ -46,16 +46,29 @@ export function destinationOf(
   return peerUserId === null ? { kind: "group", conversationId: id } : { kind: "direct", peerUserId };
 }
 
-/** The newest lines before a number, oldest first; without one, with those that have no number yet at the end. */
+/** A line, by its number in the log, or its key while it has none. */
+export type LineName = Pick<Message, "key" | "seq">;
+
+/** A line's number now: it may have got one since the caller has seen it. */
+export async function findSeq(
+  { store, me }: Reading,
+  conversationId: ConversationId | undefined,
+  { key, seq }: LineName,
+): Promise<number | undefined> {
+  return seq ?? (conversationId && (await placeRecord.get(store, conversationId, me.userId, key)));
+}
+
+/** The newest lines before one, or of all, oldest first; those that have no number yet come last. */
 export async function readPage(
   { store, me }: Reading,
   { to, conversationId }: PagePlace,
-  { beforeSeq, limit }: { beforeSeq: number | undefined; limit: number },
+  { before, limit }: { before: LineName | undefined; limit: number },
 ): Promise<Message[]> {
   const unplaced = await listUnplaced(store, to);
-  const waiting = beforeSeq === undefined ? toLines(unplaced, me) : [];
+  const beforeSeq = before && (await findSeq({ store, me }, conversationId, before));
+  const waiting = linesBefore(toLines(unplaced, me), before).slice(-limit);
   const left = limit - waiting.length;
-  if (conversationId === undefined || left <= 0) return waiting.slice(-limit);
+  if (conversationId === undefined || left === 0) return waiting;
   const stored = await messageRecord.list(store, [conversationId], {
     isReversed: true,
     limit: left,
@@ -66,7 +79,9 @@ export async function readPage(
     const seq = Number(path[1]);
     return toMessage(withPending(value, unplaced, me), { conversationId, peerUserId, seq, me });
   });
-  return [...placed, ...waiting];
+  // One of those may have got its place meanwhile.
+  const keys = new Set(placed.map(({ key }) => key));
+  return [...placed, ...waiting.filter(({ key }) => !keys.has(key))];
 }
 
 export function toLines(unplaced: readonly Unplaced[], me: Session["me"]): Message[] {
@@ -74,6 +89,13 @@ export function toLines(unplaced: readonly Unplaced[], me: Session["me"]): Messa
     const line = toUnplacedMessage(one, me);
     return line ? [line] : [];
   });
+}
+
+/** Of lines without a number. One that is none of them has a number, or was taken back. */
+function linesBefore(lines: readonly Message[], before: LineName | undefined): Message[] {
+  if (!before) return [...lines];
+  const at = before.seq === null ? lines.findIndex(({ key }) => key === before.key) : -1;
+  return lines.slice(0, Math.max(0, at));
 }
 
 export async function readPlaced(
@@ -123,22 +145,31 @@ export async function summarizeRead(
   const [lastMessage = null] = await readPage(
     reading,
     { to, conversationId: id },
-    { beforeSeq: undefined, limit: 1 },
+    { before: undefined, limit: 1 },
   );
   return { id, peerUserId, isGroup, name, lastMessageAt, lastMessage, unreadCount };
 }
 
-/** Lines whose text has every word of the query, newest first. */
+/** Lines of any conversations are in the order of this text: by time, and of one time always the same. */
+export function ageOf({
+  sentAt,
+  conversationId,
+  seq,
+}: Pick<Message, "sentAt" | "conversationId" | "seq">): string {
+  return `${sentAt} ${conversationId} ${String(seq).padStart(16, "0")}`;
+}
+
+/** Lines whose text has every word of the query, newest first. Throws `ABORTED`. */
 export async function searchTimeline(
   reading: Reading,
   conversationId: ConversationId,
-  page: { query: string; beforeSeq?: number | undefined; beforeTime?: string | undefined; limit: number },
+  page: SearchInput & { beforeAge?: string | undefined; limit: number },
 ): Promise<Message[]> {
-  const { query, beforeSeq, beforeTime, limit } = page;
+  const { beforeAge, limit, ...input } = page;
   const found: Message[] = [];
-  for await (const seq of searchIndex(reading.store, conversationId, { query, beforeSeq })) {
+  for await (const seq of searchIndex(reading.store, conversationId, input)) {
     const message = await readPlaced(reading, { conversationId, seq });
-    if (message && (beforeTime === undefined || message.sentAt < beforeTime)) found.push(message);
+    if (message && (beforeAge === undefined || ageOf(message) < beforeAge)) found.push(message);
     if (found.length === limit) break;
   }
   return found;

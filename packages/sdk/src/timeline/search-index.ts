@@ -1,5 +1,6 @@
 import type { ConversationId } from "@sotto/schema";
 import * as z from "zod/mini";
+import { toSottoError } from "../api/to-sotto-error.ts";
 import type { Draft } from "../storage/draft.ts";
 import { type Reader, defineRecord } from "../storage/records.ts";
 import { wordsOf } from "./words.ts";
@@ -51,14 +52,20 @@ export async function indexText(
   );
 }
 
+export interface SearchInput {
+  query: string;
+  beforeSeq?: number | undefined;
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * The places of a conversation, newest first, whose text has every word of the query; the last word may be the beginning
- * of one.
+ * of one. Throws `ABORTED`.
  */
 export async function* searchIndex(
   store: Reader,
   conversationId: ConversationId,
-  { query, beforeSeq = Infinity }: { query: string; beforeSeq?: number | undefined },
+  { query, beforeSeq = Infinity, signal }: SearchInput,
 ): AsyncGenerator<number, void> {
   const words = wordsOf(query);
   if (words.length === 0) return;
@@ -66,6 +73,7 @@ export async function* searchIndex(
   const needles = words.map((word, at) => `\n${word}${isOpen && at === words.length - 1 ? "" : " "}`);
   let after = Number.isFinite(beforeSeq) ? [conversationId, blockOf(beforeSeq) + 1] : undefined;
   for (;;) {
+    if (signal?.aborted) throw toSottoError(signal.reason, signal);
     const blocks = await blockRecord.list(store, [conversationId], {
       isReversed: true,
       limit: blocksPerRead,
