@@ -21,6 +21,7 @@ import type { ReceivedMessage } from "./messages/received-message.ts";
 import { type ClientParts, openSession } from "./open-session.ts";
 import { type Pin, createPin } from "./pin.ts";
 import { migrateStore } from "./storage/migrate-store.ts";
+import { guardedStore } from "./storage/store-error.ts";
 import type { Store } from "./storage/store.ts";
 import { finalStatusOf } from "./sync/client-status.ts";
 import { LiveStream } from "./sync/live-stream.ts";
@@ -128,7 +129,7 @@ export interface Client extends AsyncDisposable {
     name: Name,
     options?: CallOptions,
   ): AsyncIterableIterator<ClientEvents[Name]>;
-  /** Stops everything and closes the store. What is unsent stays in it. */
+  /** Stops everything and closes the store. What is unsent stays in it. Afterwards calls throw `CLOSED`. */
   close(): Promise<void>;
 }
 
@@ -146,7 +147,9 @@ export interface Client extends AsyncDisposable {
  * ```
  */
 export async function createClient(options: ClientOptions): Promise<Client> {
-  const { store, now = Date.now, pq = "prefer", identityChange: policy = "tofu" } = options;
+  const { now = Date.now, pq = "prefer", identityChange: policy = "tofu" } = options;
+  // It may be the application's own.
+  const store = guardedStore(options.store);
   const { spool = storeSpool(store) } = options;
   await turnsOf(store, "store").run(() => migrateStore(store));
   const account = await Account.load(store, now);
@@ -170,6 +173,7 @@ class SottoClient implements Client {
   #status: ClientStatus = { state: "stopped", isCaughtUp: false };
   /** As the application wants it. */
   #isStarted = false;
+  #isClosed = false;
   /** Where several tabs may have the store open. */
   readonly #tab: ClientTab | undefined;
   #signedIn: Promise<SignedIn> | undefined;
@@ -285,6 +289,7 @@ class SottoClient implements Client {
       await this.#stop();
       await (await this.#signedIn)?.outbox.close();
       await this.#tab?.leave();
+      this.#isClosed = true;
       await this.#options.store.close();
     });
   }
@@ -367,6 +372,7 @@ class SottoClient implements Client {
   }
 
   async #require(): Promise<SignedIn> {
+    if (this.#isClosed) throw new SottoError("CLOSED");
     const { me } = this.#options.account;
     if (!me) throw new SottoError("NOT_SIGNED_IN");
     this.#signedIn ??= Promise.resolve(

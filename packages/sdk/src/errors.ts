@@ -151,6 +151,11 @@ const authErrors = new Set<SottoErrorCode>([
   "TOKEN_DEVICE_REMOVED",
 ]);
 
+/** The store cannot be read or written now: nothing is known of what was to be done. */
+export function isStoreError(error: unknown): boolean {
+  return error instanceof SottoError && error.code.startsWith("STORE_");
+}
+
 /** The token is not good any more. */
 export function isAuthError(error: unknown): boolean {
   return error instanceof SottoError && authErrors.has(error.code);

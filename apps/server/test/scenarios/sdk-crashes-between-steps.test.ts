@@ -1,4 +1,4 @@
-import { createClient } from "@sotto/sdk";
+import { createClient, memoryStore, type Store } from "@sotto/sdk";
 import { expect, test } from "vitest";
 import { randomPhone } from "../rest-client.ts";
 import { CrashingStore, TestUser } from "../sdk-fixtures.ts";
@@ -24,7 +24,10 @@ test("a crash between any two steps of signing in leaves one device, and the sam
     const first = await createClient({ url, store: disk.open() });
     disk.crashAt(when, nth(commit));
     const { otpSession, devCode = "" } = await first.requestOtp(phone);
-    await expect(first.signIn({ phone, otp: devCode, otpSession })).rejects.toThrow("dies");
+    await expect(first.signIn({ phone, otp: devCode, otpSession })).rejects.toMatchObject({
+      code: "STORE_FAILED",
+      cause: { message: "the process dies" },
+    });
 
     const halfway = await createClient({ url, store: disk.open() });
     const { me } = halfway;
@@ -35,6 +38,37 @@ test("a crash between any two steps of signing in leaves one device, and the sam
     expect(await user.client.devices.list()).toMatchObject([
       { deviceId: user.me.deviceId, isThisDevice: true },
     ]);
+  }
+});
+
+test("a commit that fails while a message is sent leaves it queued, and the next start sends it once", async () => {
+  await using server = await startTestServer();
+  await using bob = await TestUser.open(server);
+  for (const commit of [2, 3]) {
+    const kept = memoryStore();
+    let commits = -Infinity;
+    const store: Store = {
+      ...kept,
+      commit: async (writes) => {
+        if (++commits === commit) throw new Error("the disk is full");
+        return kept.commit(writes);
+      },
+    };
+    await using alice = await TestUser.open({ url: server.url, store, isStarted: false });
+    await alice.to(bob).send("0");
+    commits = 0;
+    await expect(alice.to(bob).send(`1 of ${commit}`)).rejects.toMatchObject({
+      code: "STORE_FAILED",
+      cause: { message: "the disk is full" },
+    });
+    expect((await alice.to(bob).messages()).messages.at(-1)).toMatchObject({ state: "queued" });
+    await alice.client.start();
+    await alice.untilAsync("sent", async () => {
+      return (await alice.to(bob).messages()).messages.every(({ state }) => state !== "queued");
+    });
+    await alice.to(bob).send(`2 of ${commit}`);
+    await bob.until("the last one", () => bob.texts.at(-1) === `2 of ${commit}`);
+    expect(bob.texts.slice(-3)).toEqual(["0", `1 of ${commit}`, `2 of ${commit}`]);
   }
 });
 

@@ -9,6 +9,7 @@ import {
   asStoreError,
   invalidInput,
   isAuthError,
+  isStoreError,
   makeError,
 } from "../errors.ts";
 import type { OutboxEvent } from "../events.ts";
@@ -284,7 +285,7 @@ export class Outbox {
       const message = await retrying(() => deliverOutgoing(delivery), { signal, forMs: retryForMs });
       this.#tell(clientMessageId, to, { state: "sent", message });
     } catch (error) {
-      if (pausing.aborted || isAuthError(error)) throw error;
+      if (pausing.aborted || isAuthError(error) || isStoreError(error)) throw error;
       // Somebody asked for it once more, when the first asker had given up; or it was cancelled.
       if (this.#waiters.get(clientMessageId) !== waiter) return;
       await this.#fail(to, clientMessageId, asStoreError(error));

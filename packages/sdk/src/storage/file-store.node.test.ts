@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import { SottoError } from "../errors.ts";
 import { testStore } from "./conformance.ts";
 import { changeFileSecret, fileStore } from "./file-store.ts";
@@ -138,7 +138,10 @@ test("a change of the passphrase that is refused, or fails half-way, changes not
     database.exec("create trigger fails before update on header begin select raise(abort, 'half-way'); end"),
   );
   const before = storedBytes(path);
-  expect(await catchError(() => changeFileSecret(path, old, fresh))).toMatchObject({ message: "half-way" });
+  expect(await catchError(() => changeFileSecret(path, old, fresh))).toMatchObject({
+    code: "STORE_FAILED",
+    cause: { message: "half-way" },
+  });
   expect(storedBytes(path)).toEqual(before);
   const again = await fileStore(path, old);
   expect(await again.get("a")).toBe(canary);
@@ -196,6 +199,52 @@ function storedBytes(path: string): string[] {
     value instanceof Uint8Array ? Buffer.from(value).toString("latin1") : "",
   );
 }
+
+test("a file of another kind, and one that cannot be made, are refused with the reason", async () => {
+  const path = newPath();
+  writeFileSync(path, "Dear diary, ".repeat(1000));
+  expect(await catchError(() => fileStore(path, { key }))).toMatchObject({ code: "STORE_DAMAGED" });
+  expect(readFileSync(path, "utf8")).toContain("Dear diary");
+  const nowhere = join(folder, "no such folder", "a.sotto");
+  for (const opening of [
+    () => fileStore(nowhere, { key }),
+    () => changeFileSecret(nowhere, { key }, { passphrase: "next" }),
+  ]) {
+    expect(await catchError(opening)).toMatchObject({ code: "STORE_FAILED", cause: { code: "ENOENT" } });
+  }
+});
+
+test("a value that is damaged is told apart from a failure", async () => {
+  const path = newPath();
+  await (await fileStore(path, { encryption: "none" })).close();
+  withDatabase(path, (database) =>
+    database.prepare("insert into items (key, value) values ('a', ?)").run(Uint8Array.of(0xff)),
+  );
+  const store = await fileStore(path, { encryption: "none" });
+  expect(await catchError(() => store.get("a"))).toMatchObject({ code: "STORE_DAMAGED" });
+  await store.close();
+});
+
+test("what fails in an open store fails with the SDK's error: a full disk, a closed file", async () => {
+  const opened = vi.spyOn(DatabaseSync.prototype, "exec");
+  const store = await fileStore(newPath(), { key });
+  const database = opened.mock.contexts.find((one) => one instanceof DatabaseSync) ?? expect.fail();
+  opened.mockRestore();
+  await store.commit([{ key: "a", value: 1 }]);
+  database.exec("pragma max_page_count = 1");
+  const large = [{ key: "b", value: "too much ".repeat(100_000) }];
+  expect(await catchError(() => store.commit(large))).toMatchObject({
+    code: "STORE_FAILED",
+    cause: { errcode: 13 },
+  });
+  expect(await store.list("")).toEqual([{ key: "a", value: 1 }]);
+  database.exec("pragma max_page_count = 4294967294");
+  await store.commit(large);
+  await store.close();
+  for (const call of [() => store.get("a"), () => store.list(""), () => store.commit(large)]) {
+    expect(await catchError(call)).toMatchObject({ code: "STORE_FAILED" });
+  }
+});
 
 test("a file of the first version, which had no header, is opened", async () => {
   const path = newPath();

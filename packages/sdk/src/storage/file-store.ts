@@ -1,6 +1,7 @@
 import { SottoError } from "../errors.ts";
 import { encryptedStore, sealWrites } from "./encrypted-store.ts";
 import { type SqliteFile, openSqliteFile } from "./sqlite-file.ts";
+import { guardedStore, withStoreErrors } from "./store-error.ts";
 import type { Store } from "./store.ts";
 import { type StoreSecret, createStoreKey, openStoreKey } from "./store-key.ts";
 
@@ -17,7 +18,8 @@ export type FileStoreOptions = StoreSecret | { encryption: "none" };
  * with a passphrase or key.
  *
  * Throws {@link SottoError} `STORE_LOCKED` while another client, in this process or another one, has it open,
- * `WRONG_PASSPHRASE`, `STORE_DAMAGED`, and `INVALID_INPUT` for an empty passphrase or a key that has not 32 bytes.
+ * `WRONG_PASSPHRASE`, `STORE_DAMAGED`, also for a file of another kind, `STORE_FAILED` where it cannot be read or made,
+ * and `INVALID_INPUT` for an empty passphrase or a key that has not 32 bytes.
  *
  * @example
  * ```ts
@@ -25,14 +27,16 @@ export type FileStoreOptions = StoreSecret | { encryption: "none" };
  * const client = await createClient({ url: "https://chat.example", store });
  * ```
  */
-export async function fileStore(path: string, options: FileStoreOptions): Promise<Store> {
-  const file = openSqliteFile(path);
-  try {
-    return await open(file, options);
-  } catch (error) {
-    await file.store.close();
-    throw error;
-  }
+export function fileStore(path: string, options: FileStoreOptions): Promise<Store> {
+  return withStoreErrors(async () => {
+    const file = openSqliteFile(path);
+    try {
+      return guardedStore(await open(file, options));
+    } catch (error) {
+      await file.store.close();
+      throw error;
+    }
+  });
 }
 
 /**
@@ -48,19 +52,17 @@ export async function fileStore(path: string, options: FileStoreOptions): Promis
  * await changeFileSecret("alice.sotto", { passphrase: "the old one" }, { passphrase: "the new one" });
  * ```
  */
-export async function changeFileSecret(
-  path: string,
-  present: FileStoreOptions,
-  next: StoreSecret,
-): Promise<void> {
-  const file = openSqliteFile(path);
-  try {
-    const items = await (await open(file, present)).list("");
-    const created = await createStoreKey(next);
-    file.replace(created.header, await sealWrites(items, created.key));
-  } finally {
-    await file.store.close();
-  }
+export function changeFileSecret(path: string, present: FileStoreOptions, next: StoreSecret): Promise<void> {
+  return withStoreErrors(async () => {
+    const file = openSqliteFile(path);
+    try {
+      const items = await (await open(file, present)).list("");
+      const created = await createStoreKey(next);
+      file.replace(created.header, await sealWrites(items, created.key));
+    } finally {
+      await file.store.close();
+    }
+  });
 }
 
 async function open(file: SqliteFile, options: FileStoreOptions): Promise<Store> {

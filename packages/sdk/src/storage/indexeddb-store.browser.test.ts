@@ -69,6 +69,18 @@ describe("the database", () => {
   });
 });
 
+test("what fails in a closed store fails with the SDK's error", async () => {
+  const store = await indexedDbStore(name);
+  await store.close();
+  const calls = [() => store.get("a"), () => store.list("a"), () => store.commit([{ key: "a", value: 1 }])];
+  for (const call of calls) {
+    await expect(call()).rejects.toMatchObject({
+      code: "STORE_FAILED",
+      cause: { name: "InvalidStateError" },
+    });
+  }
+});
+
 describe("eviction", () => {
   test("is told, until the store is begun anew", async () => {
     const store = await indexedDbStore(name);

@@ -5,6 +5,7 @@ import { encryptedStore } from "./encrypted-store.ts";
 import { evictionMarker } from "./eviction-marker.ts";
 import { type StoreDb, type TabsStore, indexedDbItems } from "./indexeddb-items.ts";
 import { isStoreVersionKey } from "./migrate-store.ts";
+import { guardedStore, toStoreError, withStoreErrors } from "./store-error.ts";
 import type { Store, StoreWrite } from "./store.ts";
 import { BrowserTabs, type DeposedTabs } from "../tabs/browser-tabs.ts";
 
@@ -41,20 +42,28 @@ const atRestKey = "at-rest";
 export async function indexedDbStore(name: string, options: IndexedDbStoreOptions = {}): Promise<Store> {
   if (name === "") throw invalidInput("name");
   const db = await openDatabase(name);
-  const marker = evictionMarker(name);
   try {
-    const isEmpty = !(await hasMoreThan(db, 0));
-    if (isEmpty && marker.isSet()) {
-      if (options.whenEvicted !== "begin_anew") throw new SottoError("STORE_EVICTED");
-      marker.clear();
-    }
-    if (options.isPersistenceRequested) await navigator.storage.persist();
-    const key = await findOrMakeKey(db, isEmpty);
-    return encryptedStore(withMarker(await shareItems(db, name), { db, marker }), key);
+    return guardedStore(await openItems(db, name, options));
   } catch (error) {
     db.close();
-    throw error;
+    throw toStoreError(error);
   }
+}
+
+async function openItems(
+  db: IDBPDatabase<StoreDb>,
+  name: string,
+  options: IndexedDbStoreOptions,
+): Promise<Store> {
+  const marker = evictionMarker(name);
+  const isEmpty = !(await hasMoreThan(db, 0));
+  if (isEmpty && marker.isSet()) {
+    if (options.whenEvicted !== "begin_anew") throw new SottoError("STORE_EVICTED");
+    marker.clear();
+  }
+  if (options.isPersistenceRequested) await navigator.storage.persist();
+  const key = await findOrMakeKey(db, isEmpty);
+  return encryptedStore(withMarker(await shareItems(db, name), { db, marker }), key);
 }
 
 async function openDatabase(name: string): Promise<IDBPDatabase<StoreDb>> {
@@ -103,7 +112,7 @@ async function shareItems(db: IDBPDatabase<StoreDb>, name: string): Promise<Stor
   const deposed: DeposedTabs = {
     add: (tabIds) => writeTabs(db, (tabs) => tabIds.map((id) => tabs.put("deposed", id))),
     remove: (tabIds) => writeTabs(db, (tabs) => tabIds.map((id) => tabs.delete(id))),
-    list: () => db.getAllKeys("tabs"),
+    list: () => withStoreErrors(() => db.getAllKeys("tabs")),
   };
   const tabs = await BrowserTabs.open(`sotto/${name}`, deposed);
   if (!tabs) {
@@ -134,14 +143,13 @@ async function shareItems(db: IDBPDatabase<StoreDb>, name: string): Promise<Stor
   };
 }
 
-async function writeTabs(
-  db: IDBPDatabase<StoreDb>,
-  write: (tabs: TabsStore) => Promise<unknown>[],
-): Promise<void> {
-  const tx = db.transaction("tabs", "readwrite", { durability: "strict" });
-  const written = write(tx.store);
-  tx.commit();
-  await Promise.all([...written, tx.done]);
+function writeTabs(db: IDBPDatabase<StoreDb>, write: (tabs: TabsStore) => Promise<unknown>[]): Promise<void> {
+  return withStoreErrors(async () => {
+    const tx = db.transaction("tabs", "readwrite", { durability: "strict" });
+    const written = write(tx.store);
+    tx.commit();
+    await Promise.all([...written, tx.done]);
+  });
 }
 
 /** Sets the marker once something is kept, and takes it away when a commit has left nothing. */

@@ -1,4 +1,5 @@
 import { SortedKeys } from "./sorted-keys.ts";
+import { guardedStore } from "./store-error.ts";
 import type { ListOptions, Store, StoreItem, StoreWrite } from "./store.ts";
 
 interface Memory {
@@ -9,12 +10,12 @@ interface Memory {
 /** A store that lasts as long as the page or process: for tests, and for clients that are to leave no trace. */
 export function memoryStore(): Store {
   const memory: Memory = { values: new Map(), keys: new SortedKeys() };
-  return {
+  return guardedStore({
     get: async (key) => structuredClone(memory.values.get(key)),
     list: async (prefix, options) => selectItems(memory, prefix, options),
     commit: async (writes) => apply(memory, writes),
     close: async () => {},
-  };
+  });
 }
 
 function selectItems({ values, keys }: Memory, prefix: string, options: ListOptions = {}): StoreItem[] {

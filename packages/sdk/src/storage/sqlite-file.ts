@@ -1,7 +1,6 @@
 import { chmodSync, closeSync, existsSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { Bytes } from "@sotto/schema";
-import { SottoError } from "../errors.ts";
 import type { ListOptions, Store, StoreItem, StoreWrite } from "./store.ts";
 import { decodeValue, encodeValue } from "./value-codec.ts";
 
@@ -15,7 +14,7 @@ export interface SqliteFile {
   replace(header: Bytes, writes: readonly StoreWrite[]): void;
 }
 
-/** Throws `STORE_LOCKED` while another client has the file open. */
+/** Throws as SQLite and the file system do, and so does all that it gives. */
 export function openSqliteFile(path: string): SqliteFile {
   const database = openDatabase(path);
   const select = database.prepare("select value from items where key = ?");
@@ -89,7 +88,6 @@ function openDatabase(path: string): DatabaseSync {
     return database;
   } catch (error) {
     database.close();
-    if (isBusy(error)) throw new SottoError("STORE_LOCKED", { cause: error });
     throw error;
   }
 }
@@ -101,13 +99,6 @@ function openDatabase(path: string): DatabaseSync {
 function makeFile(path: string): void {
   if (existsSync(path)) chmodSync(path, 0o600);
   else closeSync(openSync(path, "ax", 0o600));
-}
-
-/** SQLITE_BUSY and SQLITE_LOCKED with their extended codes. */
-function isBusy(error: unknown): boolean {
-  if (!(error instanceof Error) || !("errcode" in error)) return false;
-  const code = Number(error.errcode) & 0xff;
-  return code === 5 || code === 6;
 }
 
 function selectItems(

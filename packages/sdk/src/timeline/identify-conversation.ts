@@ -1,5 +1,5 @@
 import type { ConversationId, UserId } from "@sotto/schema";
-import { SottoError } from "../errors.ts";
+import { SottoError, isStoreError } from "../errors.ts";
 import { directRecord, findConversation, findGroup } from "../messages/participants.ts";
 import type { Session } from "../session.ts";
 import type { SyncEntry } from "../sync/sync-event.ts";
@@ -76,7 +76,8 @@ async function isDirect(
   try {
     return (await findConversation(session, message.senderUserId, signal)) === message.conversationId;
   } catch (error) {
-    if (error instanceof SottoError && error.retry !== "later" && error.code !== "ABORTED") return true;
+    const isAnswer = error instanceof SottoError && error.retry !== "later" && !isStoreError(error);
+    if (isAnswer && error.code !== "ABORTED") return true;
     throw error;
   }
 }
