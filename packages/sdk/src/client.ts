@@ -63,7 +63,10 @@ export interface OtpRequest {
   devCode?: string | undefined;
 }
 
-/** One device of one user. Every call may throw {@link SottoError}; every network call takes an `AbortSignal`. */
+/**
+ * One device of one user. Whatever a call throws is a {@link SottoError}. Calls that wait for the server take an
+ * `AbortSignal` and end with `ABORTED`; any of them may throw `NETWORK`, and `NOT_SIGNED_IN` or `CLOSED` where that is so.
+ */
 export interface Client extends AsyncDisposable {
   /** Who is signed in, also after a restart with the same store. */
   readonly me: Me | null;

@@ -131,7 +131,10 @@ export interface Conversation {
   delete(message: MessageHandle, options?: SendOptions): Promise<SentMessage>;
   /** Sends a failed message once more. Throws `MESSAGE_NOT_FOUND` unless it has failed, and as `send` does. */
   retry(clientMessageId: string, options?: CallOptions): Promise<SentMessage>;
-  /** Takes back a message that waits to be sent: its `send` throws `ABORTED`. False: it may have been sent already. */
+  /**
+   * Takes back a message that waits to be sent: its `send` throws `ABORTED`. False: it may have been sent already. Of a
+   * file, the server is told too, within 5 seconds or not at all.
+   */
   cancel(clientMessageId: string): Promise<boolean>;
   /**
    * Counts everything up to a message as read, by default everything that is stored, here and on this user's other

@@ -1,11 +1,8 @@
 import { type Device, type DeviceId, deviceId as deviceIdSchema } from "@sotto/schema";
+import type { CallOptions } from "./conversation.ts";
 import type { GetSession } from "./conversations.ts";
 import { invalidInput } from "./errors.ts";
 import { approveDevice, makeLinkCode, signOff } from "./identity/linking.ts";
-
-interface CallOptions {
-  signal?: AbortSignal | undefined;
-}
 
 interface ApproveOptions extends CallOptions {
   /** False: the new device may read and write, but not approve or remove devices. True by default. */
@@ -35,7 +32,7 @@ export interface Devices {
    * await oldClient.devices.approve(code);
    * ```
    */
-  link(): Promise<string>;
+  link(options?: CallOptions): Promise<string>;
   /**
    * Lets in the device whose code was read. Throws `LINK_REFUSED` with a reason, `CANNOT_SIGN` where this device may
    * not approve, `DEVICE_NOT_LINKED` where it waits itself. Gives the device's id.
@@ -64,8 +61,8 @@ export function createDevices(getSession: GetSession): Devices {
         isListed: trust.kind === "listed" && trust.diks.has(deviceId),
       }));
     },
-    async link() {
-      return makeLinkCode((await getSession()).session);
+    async link({ signal } = {}) {
+      return makeLinkCode((await getSession()).session, signal);
     },
     async approve(code, { signal, maySign = true } = {}) {
       return approveDevice((await getSession()).session, code, { maySign, signal });

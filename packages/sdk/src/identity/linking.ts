@@ -20,8 +20,11 @@ const linkRecord = defineRecord("link", z.object({ secret: bytes }));
 export const transferRecord = defineRecord("transfer", z.string());
 
 /** The code of this device: it stays the same until the device is linked. Throws `ALREADY_LINKED`. */
-export async function makeLinkCode({ store, turns, me, account, identity }: Session): Promise<string> {
-  if ((await identity.ready()) === "linked") throw new SottoError("ALREADY_LINKED");
+export async function makeLinkCode(
+  { store, turns, me, account, identity }: Session,
+  signal?: AbortSignal,
+): Promise<string> {
+  if ((await identity.ready(signal)) === "linked") throw new SottoError("ALREADY_LINKED");
   const secret = await turns.run(async () => {
     const made = (await linkRecord.get(store))?.secret ?? randomBytes(32);
     await store.commit([linkRecord.put([], { secret: made })]);
