@@ -31,7 +31,7 @@ export interface ContactIdentity {
 /** Who is who: one's own identity key, and those of others. */
 export interface IdentityApi {
   /** Whether the user's device list names this device; asks the server the first time. `pending`: `client.devices.link` shows how to change that. */
-  state(): Promise<LinkState>;
+  state(options?: CallOptions): Promise<LinkState>;
   /** Asks the server at once whether this device has been approved. Done by itself at each connection. */
   check(options?: CallOptions): Promise<LinkState>;
   /** Asks the server when the user was never met. */
@@ -111,7 +111,7 @@ export function createIdentity(getSession: GetSession): IdentityApi {
     throw new SottoError("IDENTITY_CHANGED", { details: { userId: user } });
   };
   return {
-    state: async () => (await getSession()).session.identity.ready(),
+    state: async ({ signal } = {}) => (await getSession()).session.identity.ready(signal),
     async check({ signal } = {}) {
       const { identity } = (await getSession()).session;
       await identity.check(signal);
