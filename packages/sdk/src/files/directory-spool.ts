@@ -20,7 +20,15 @@ export function directorySpool(directory: string): Spool {
     async write(id, at, piece) {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       await using file = await open(pathOf(id), constants.O_RDWR | constants.O_CREAT, 0o600);
-      await file.write(piece, 0, piece.length, at * spoolPieceBytes);
+      for (let used = 0; used < piece.length;) {
+        const { bytesWritten } = await file.write(
+          piece,
+          used,
+          piece.length - used,
+          at * spoolPieceBytes + used,
+        );
+        used += bytesWritten;
+      }
       await file.datasync();
     },
     async read(id, at) {

@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
 import { memoryStore } from "../storage/memory-store.ts";
 import { directorySpool } from "./directory-spool.ts";
@@ -46,4 +48,16 @@ test("the files are for their owner alone", async () => {
   await spool.write("a/../b", 0, new Uint8Array(5));
   expect(await spool.list()).toEqual(["a/../b"]);
   expect(statSync(join(directory, "own")).mode & 0o777).toBe(0o700);
+});
+
+test("a piece of which the disk takes only a part is not taken for stored", async () => {
+  const module = new URL("./directory-spool.ts", import.meta.url).href;
+  const script = `
+    import { directorySpool } from ${JSON.stringify(module)};
+    const spool = directorySpool(${JSON.stringify(join(directory, "full"))});
+    await spool.write("a", 0, new Uint8Array(${spoolPieceBytes}));`;
+  // A limit on the length of files cuts a write short as a full disk does.
+  const run = `ulimit -f 500; exec "$0" --input-type=module -e "$1"`;
+  const writing = promisify(execFile)("sh", ["-c", run, process.execPath, script]);
+  await expect(writing).rejects.toMatchObject({ stderr: expect.stringContaining("EFBIG") as unknown });
 });
