@@ -67,7 +67,7 @@ export function openSession(me: Me, parts: SessionParts): SignedIn {
     account,
     api,
     rest: createRest({ url, getToken: () => account.token }),
-    files: new FileTransfers(spool),
+    files: new FileTransfers(spool, store),
     store,
     directory,
     identities,

@@ -19,8 +19,8 @@ export class LocalTurns implements Turns {
 /**
  * What is done one at a time on a store, whichever tab does it. A turn of `store` is for reading and committing: no
  * network in it, and no other turn. One of `account` or `identity` may take one of `store`, one of `identity` also one
- * of `account`.
+ * of `account`. One of `spool` is for removing a file from the spool.
  */
-export function turnsOf({ tabs }: Store, name: "store" | "account" | "identity"): Turns {
+export function turnsOf({ tabs }: Store, name: "store" | "account" | "identity" | "spool"): Turns {
   return tabs ? { run: (task) => tabs.hold(name, task) } : new LocalTurns();
 }

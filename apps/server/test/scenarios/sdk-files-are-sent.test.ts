@@ -1,9 +1,10 @@
-import { memoryStore } from "@sotto/sdk";
+import { memoryStore, type Store } from "@sotto/sdk";
 import { afterAll, expect, test, vi } from "vitest";
 import { TestUser } from "../sdk-fixtures.ts";
 import { countBlobs, downloaded, expectSame, lastFile, mib, randomFile } from "../sdk-files.ts";
 import { startTestServer } from "../test-server.ts";
 
+const waitMs = 15_000;
 const server = await startTestServer();
 afterAll(() => server[Symbol.asyncDispose]());
 const { url, app } = server;
@@ -113,6 +114,68 @@ test("an upload that is cancelled in the middle leaves nothing, here or on the s
   expect(bob.texts).toEqual(["before", "after"]);
 });
 
+test("one that is cancelled as its last piece is stored leaves nothing, and may be sent again", async () => {
+  const abort = new AbortController();
+  const inner = memoryStore();
+  const store: Store = {
+    ...inner,
+    commit: async (writes) => {
+      await inner.commit(writes);
+      if (writes.some(({ key }) => key.startsWith("spooled/"))) abort.abort();
+    },
+  };
+  await using alice = await TestUser.open({ url, store });
+  await using bob = await TestUser.open({ url });
+  const file = randomFile(1000);
+  const options = { name: "n", clientMessageId: crypto.randomUUID() };
+  const sending = alice.to(bob).sendFile(file, { ...options, signal: abort.signal });
+  await expect(sending).rejects.toMatchObject({ code: "ABORTED" });
+  expect(await inner.list("spool")).toEqual([]);
+  await alice.to(bob).sendFile(file, options);
+  await bob.untilReceived(1);
+  await expectSame(bob, file);
+});
+
+test("what may not be sent is refused before a byte of its file is read", async () => {
+  await using alice = await TestUser.open({ url });
+  await using bob = await TestUser.open({ url });
+  let isRead = false;
+  const source = async function* () {
+    isRead = true;
+    yield new Uint8Array(10);
+  };
+  for (const [field, wrong] of [
+    ["name", { name: "" }],
+    ["clientMessageId", { clientMessageId: "7" }],
+    ["width", { width: 1.5 }],
+    ["height", { height: -1 }],
+  ] as const) {
+    const sending = alice.to(bob).sendFile(source(), { name: "n", ...wrong });
+    await expect(sending).rejects.toMatchObject({ code: "INVALID_INPUT", details: { field } });
+  }
+  expect(isRead).toBe(false);
+});
+
+test("of a file that is encrypted while its user signs out nothing is left", async () => {
+  const store = memoryStore();
+  await using alice = await TestUser.open({ url, store });
+  await using bob = await TestUser.open({ url });
+  const [begun, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const source = async function* () {
+    yield new Uint8Array(2 * mib);
+    begun.resolve();
+    await end.promise;
+  };
+  const sending = alice.to(bob).sendFile(source(), { name: "n" });
+  sending.catch(() => {});
+  await begun.promise;
+  await alice.client.signOut();
+  const before = await store.list("");
+  end.resolve();
+  await expect(sending).rejects.toMatchObject({ code: "CLOSED" });
+  expect(await store.list("")).toEqual(before);
+});
+
 test("one that was left by a client for good is collected after a day", async () => {
   let aheadMs = 0;
   await using own = await startTestServer({ now: () => new Date(Date.now() + aheadMs) });
@@ -131,7 +194,7 @@ test("one that was left by a client for good is collected after a day", async ()
   await vi.waitFor(async () => {
     aheadMs += 25 * 3_600_000;
     expect(await countBlobs(own)).toEqual([0, 0, 0, 0]);
-  });
+  }, waitMs);
 });
 
 test("what is refused fails with its reason, and can be taken back", async () => {

@@ -13,7 +13,7 @@ export interface FilePayload {
   ageIdentity: string;
   /** Of the ciphertext, in bytes. */
   ciphertextSize: number;
-  /** Of the ciphertext, 32 bytes: checked before anything is opened. */
+  /** Of the ciphertext, 32 bytes: checked before a reader's stream ends. Each chunk is given once it is authentic. */
   ciphertextSha256: Bytes;
   /** Of the file itself, in bytes. */
   size: number;
@@ -53,10 +53,14 @@ function isText(text: string, maxChars: number): boolean {
 
 /** What a sender says of a file. Throws `INVALID_INPUT`, before any work is done for it. */
 export function requireFileDescription(
-  file: Pick<FilePayload, "name" | "mimeType" | "thumbnail" | "caption">,
+  file: Pick<FilePayload, "name" | "mimeType" | "width" | "height" | "thumbnail" | "caption">,
 ): void {
   if (!isText(file.name, maxNameChars)) throw invalidInput("name");
   if (!isText(file.mimeType, maxMimeChars)) throw invalidInput("type");
+  for (const side of ["width", "height"] as const) {
+    const pixels = file[side] ?? 0;
+    if (!Number.isSafeInteger(pixels) || pixels < 0) throw invalidInput(side);
+  }
   if ((file.thumbnail?.length ?? 0) > maxThumbnailBytes) throw invalidInput("thumbnail");
   if (file.caption !== undefined && !file.caption.isWellFormed()) throw invalidInput("caption");
 }

@@ -4,6 +4,8 @@ import type { FilePayload } from "../crypto/file-payload.ts";
 import { SottoError, isAuthError } from "../errors.ts";
 import { findOutgoing } from "../messages/outgoing-queue.ts";
 import type { Session } from "../session.ts";
+import type { Store } from "../storage/store.ts";
+import { type Turns, turnsOf } from "../turns.ts";
 import { type FileSource, inPieces, readChunks } from "./bytes-streams.ts";
 import { type FileSeal, encryptFile } from "./encrypt-file.ts";
 import { type Spool, spoolPieceBytes } from "./spool.ts";
@@ -40,12 +42,17 @@ interface Sent {
  */
 export class FileTransfers {
   readonly #spool: Spool;
+  readonly #store: Store;
+  /** Whoever removes what no message names takes a turn, and makes sure of that in it. */
+  readonly #turns: Turns;
   readonly #listeners = new Map<string, OnProgress>();
-  /** What this run has encrypted, or is encrypting. */
-  readonly #own = new Set<string>();
+  /** What is being encrypted here, and has no message yet. */
+  readonly #begun = new Set<string>();
 
-  constructor(spool: Spool) {
+  constructor(spool: Spool, store: Store) {
     this.#spool = spool;
+    this.#store = store;
+    this.#turns = turnsOf(store, "spool");
   }
 
   listen(clientMessageId: string, onProgress: OnProgress | undefined): void {
@@ -56,31 +63,56 @@ export class FileTransfers {
     this.#listeners.get(clientMessageId)?.(progress);
   }
 
-  /** Encrypts into the spool. Of one that breaks off, nothing is left. Throws `CLIENT_MESSAGE_ID_REUSED`. */
-  async store({ clientMessageId: id, source, onProgress, signal }: Sending): Promise<FileSeal> {
-    if (this.#own.has(id)) throw new SottoError("CLIENT_MESSAGE_ID_REUSED");
-    this.#own.add(id);
-    this.listen(id, onProgress);
+  /**
+   * Encrypts into the spool, then queues the message. Of one that is not queued, whyever, nothing is left. Throws
+   * `CLIENT_MESSAGE_ID_REUSED`.
+   */
+  async store<T>(sending: Sending, queue: (seal: FileSeal) => Promise<T>): Promise<T> {
+    const { clientMessageId: id, onProgress } = sending;
+    if (this.#begun.has(id)) throw new SottoError("CLIENT_MESSAGE_ID_REUSED");
+    this.#begun.add(id);
     try {
-      const total = source instanceof Blob ? source.size : null;
-      let done = 0;
-      const counted = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
-        for await (const chunk of readChunks(source, signal)) {
-          done += chunk.length;
-          onProgress?.({ phase: "encrypting", done, total });
-          yield chunk;
-        }
-      };
-      const { stream, seal } = await encryptFile(counted(), { signal });
-      let at = 0;
-      for await (const piece of inPieces(readChunks(stream, signal), spoolPieceBytes)) {
-        await this.#spool.write(id, at++, piece);
-      }
-      return await seal;
+      // An earlier run may have left one that is longer.
+      if (!(await this.#forgetUnnamed(id))) throw new SottoError("CLIENT_MESSAGE_ID_REUSED");
+      this.listen(id, onProgress);
+      return await queue(await this.#encrypt(sending));
     } catch (error) {
-      await this.release(id);
+      // What cannot be removed now is so at the next start.
+      await this.#forgetUnnamed(id).catch(() => {});
       throw error;
+    } finally {
+      this.#begun.delete(id);
     }
+  }
+
+  async #encrypt({ clientMessageId: id, source, onProgress, signal }: Sending): Promise<FileSeal> {
+    const total = source instanceof Blob ? source.size : null;
+    let done = 0;
+    const counted = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
+      for await (const chunk of readChunks(source, signal)) {
+        done += chunk.length;
+        onProgress?.({ phase: "encrypting", done, total });
+        yield chunk;
+      }
+    };
+    const { stream, seal } = await encryptFile(counted(), { signal });
+    let at = 0;
+    for await (const piece of inPieces(readChunks(stream, signal), spoolPieceBytes)) {
+      await this.#spool.write(id, at++, piece);
+    }
+    return seal;
+  }
+
+  /** Forgets a file that no message names. False: one does, or `isLeft` says no. */
+  #forgetUnnamed(
+    clientMessageId: string,
+    isLeft: () => Promise<boolean> = async () => true,
+  ): Promise<boolean> {
+    return this.#turns.run(async () => {
+      const isUnnamed = !(await findOutgoing(this.#store, clientMessageId)) && (await isLeft());
+      if (isUnnamed) await this.release(clientMessageId);
+      return isUnnamed;
+    });
   }
 
   /** Uploads what is not there yet. `requireWanted` throws when it is not to be sent any more. */
@@ -112,12 +144,12 @@ export class FileTransfers {
   async release(clientMessageId: string): Promise<void> {
     this.#listeners.delete(clientMessageId);
     await this.#spool.remove(clientMessageId);
-    this.#own.delete(clientMessageId);
   }
 
   /** The same for one whose message was taken back; what the server has of it goes too. */
   async takeBack({ api }: Session, clientMessageId: string, { blobId }: FilePayload): Promise<void> {
-    await this.release(clientMessageId);
+    // It may be sent anew already.
+    await this.#forgetUnnamed(clientMessageId, async () => !this.#begun.has(clientMessageId));
     const upload = { uploadId: attachmentId.parse(blobId) };
     await api
       .call(
@@ -131,9 +163,9 @@ export class FileTransfers {
   async resume(session: Session, signal: AbortSignal): Promise<void> {
     for (const clientMessageId of await this.#spool.list()) {
       const message = await findOutgoing(session.store, clientMessageId);
-      const isLeft = !message && !this.#own.has(clientMessageId);
       // Another tab may be encrypting it.
-      if (isLeft && (await isAlone(session))) await this.release(clientMessageId);
+      const isLeft = async () => (await isAlone(session)) && !this.#begun.has(clientMessageId);
+      if (!message) await this.#forgetUnnamed(clientMessageId, isLeft);
       if (!message?.delivered) continue;
       const { payload, delivered } = message;
       if (payload.kind === "file") {

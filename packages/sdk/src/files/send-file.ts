@@ -3,7 +3,7 @@ import type { SignedIn } from "../conversations.ts";
 import { type FilePayload, requireFileDescription } from "../crypto/file-payload.ts";
 import { SottoError } from "../errors.ts";
 import { type Destination, laneKey } from "../messages/destination.ts";
-import type { SendOptions } from "../messages/outbox.ts";
+import { type SendOptions, requireMessageId } from "../messages/outbox.ts";
 import { findOutgoing } from "../messages/outgoing-queue.ts";
 import type { SentMessage } from "../messages/sent-message.ts";
 import type { FileSource } from "./bytes-streams.ts";
@@ -27,13 +27,14 @@ export interface FileOptions extends SendOptions {
   onProgress?: OnProgress | undefined;
 }
 
-/** Encrypts into the spool, queues the message, and waits for it. */
+/** Encrypts into the spool, queues the message, and waits for it. What may not be sent is judged before that. */
 export async function sendFile(
   { session, outbox }: SignedIn,
   to: Destination,
   { source, ...options }: FileOptions & { source: FileSource },
 ): Promise<SentMessage> {
   const { clientMessageId = uuidv7(), signal, onProgress } = options;
+  requireMessageId(clientMessageId);
   const described = describe(source, options, session.now());
   requireFileDescription(described);
   const sending = { clientMessageId, signal };
@@ -49,10 +50,11 @@ export async function sendFile(
     session.files.listen(clientMessageId, onProgress);
     return outbox.send(to, earlier.payload, sending);
   }
-  const seal = await session.files.store({ clientMessageId, source, onProgress, signal });
-  const payload: FilePayload = { kind: "file", blobId: uuidv7(), ...described, ...seal };
+  const { sent } = await session.files.store({ clientMessageId, source, onProgress, signal }, (seal) =>
+    outbox.queue(to, { kind: "file", blobId: uuidv7(), ...described, ...seal }, sending),
+  );
   try {
-    return await outbox.send(to, payload, sending);
+    return await sent;
   } catch (error) {
     if (signal?.aborted) await outbox.cancel(clientMessageId);
     throw error;

@@ -11,7 +11,7 @@ export const spoolPieceBytes = 1_048_576;
  * message. `id` is printable ASCII without `/`.
  */
 export interface Spool {
-  /** Stores piece number `at`, from 0; durable once it resolves. Pieces come in order. */
+  /** Stores piece number `at`, from 0; durable once it resolves. Pieces come in order, the first where nothing is. */
   write(id: string, at: number, piece: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Undefined: there is no such piece. */
   read(id: string, at: number): Promise<Uint8Array<ArrayBuffer> | undefined>;

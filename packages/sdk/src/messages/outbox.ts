@@ -19,6 +19,12 @@ import { type Destination, destinationOf, laneKey } from "./destination.ts";
 import { OutgoingQueue, findOutgoing } from "./outgoing-queue.ts";
 import { type SentMessage, toSentMessage } from "./sent-message.ts";
 
+/** A message that is in the store. */
+export interface Queued {
+  /** Resolves once the server has stored it. */
+  sent: Promise<SentMessage>;
+}
+
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** After a day without the server, `send` is rejected. */
 const retryForMs = 86_400_000;
@@ -77,14 +83,29 @@ export class Outbox {
 
   /** Resolves once the server has stored the message. */
   async send(to: Destination, payload: Payload, options: SendOptions = {}): Promise<SentMessage> {
+    return (await this.#add(to, payload, options)).sent;
+  }
+
+  /** For what took its time until now: after `close`, which did not wait for it, nothing is queued any more. */
+  async queue(to: Destination, payload: Payload, options: SendOptions = {}): Promise<Queued> {
+    if (this.#isClosed) throw new SottoError("CLOSED");
+    return this.#add(to, payload, options);
+  }
+
+  /** Throws only what keeps a message from the store. */
+  async #add(to: Destination, payload: Payload, options: SendOptions): Promise<Queued> {
     const { clientMessageId = uuidv7(), signal } = options;
-    if (!uuid.test(clientMessageId)) throw invalidInput("clientMessageId");
+    requireMessageId(clientMessageId);
     requireEncodable(payload);
     if (signal?.aborted) throw toSottoError(signal.reason, signal);
     const delivered = await this.#queue.add(clientMessageId, { destination: to, payload });
-    if (delivered) return delivered;
-    if (this.#isClosed) throw new SottoError("CLOSED");
-    return this.#queued(clientMessageId, to, signal);
+    if (delivered) return { sent: Promise.resolve(delivered) };
+    const sent = this.#isClosed
+      ? Promise.reject(new SottoError("CLOSED"))
+      : this.#queued(clientMessageId, to, signal);
+    // Whoever waits for it is told, and may be late.
+    sent.catch(() => {});
+    return { sent };
   }
 
   #queued(clientMessageId: string, to: Destination, signal: AbortSignal | undefined): Promise<SentMessage> {
@@ -317,6 +338,11 @@ export class Outbox {
 }
 
 const nameOf = (to: Destination): string => laneKey(to).join("/");
+
+/** Throws `INVALID_INPUT`. */
+export function requireMessageId(clientMessageId: string): void {
+  if (!uuid.test(clientMessageId)) throw invalidInput("clientMessageId");
+}
 
 function requireEncodable(payload: Payload): void {
   try {
