@@ -23,9 +23,6 @@ import { sealWrap } from "./wrap.ts";
 
 const partsOf = (body: string): SealedBodyParts => parseSealedBody(body) ?? expect.fail("not sealed");
 
-/** Of an X-Wing wrap's ML-KEM ciphertext, bytes 16 to 1103, every seventh and the ends are enough. */
-const isSampledAway = (at: number): boolean => at >= 24 && at < 1096 && at % 7 > 0;
-
 describe.each([
   { kem: "X25519", pq: "off", kemId: x25519KemId, otherKemId: xWingKemId },
   { kem: "X-Wing", pq: "require", kemId: xWingKemId, otherKemId: x25519KemId },
@@ -57,14 +54,12 @@ describe.each([
       expect(new Set(codes)).toContain("wrap_rejected");
     });
 
-    it("anywhere in the wrap is refused, for signed and for basic senders", async () => {
+    it("anywhere in the wrap is refused, for signed and for basic senders", { timeout: 60_000 }, async () => {
       // A basic sender has no X-Wing.
       const basic = pq === "off" ? [await send(await newDevice({ basic: true }), bob)] : [];
       for (const envelope of [sent, ...basic]) {
         const bytes = decodeBase64url(envelope.wrap);
-        const all = Array.from(bytes.keys());
-        const positions = kemId === xWingKemId ? all.filter((at) => !isSampledAway(at)) : all;
-        const codes = positions.map((at) =>
+        const codes = Array.from(bytes.keys(), (at) =>
           codeOf(openEnvelope({ ...envelope, wrap: encodeBase64url(flip(bytes, at)) })),
         );
         const found = new Set(await Promise.all(codes));
