@@ -172,7 +172,7 @@ test("a cycle would be found", () => {
 /** What a workspace may import of the others. */
 const mayImport: Record<string, RegExp> = {
   "packages/schema": /^$/,
-  "packages/sdk": /^@sotto\/schema$/,
+  "packages/sdk": /^@sotto\/schema(\/domains)?$/,
   "packages/react": /^@sotto\/(sdk|schema)(\/|$)/,
   "apps/server": /^@sotto\/schema$/,
   "apps/web": /^@sotto\/(sdk|react)(\/|$)/,
