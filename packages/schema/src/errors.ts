@@ -209,6 +209,7 @@ export const errors = {
   INTERNAL: { status: 500, detail: "Internal Server Error", retry: "later" },
 } as const satisfies Record<string, ErrorDefinition>;
 
+/** Every code with which the server refuses a call; docs/API.md says what each means. */
 export type ErrorCode = keyof typeof errors;
 
 /** The details that an error of this code carries; `undefined` for those without. */

@@ -62,12 +62,17 @@ export const emoji = z.string().check(
 /** The answer of an operation that has nothing to say but that it is done. */
 export const ok = z.object({ detail: z.literal("ok") });
 
+/** A UUID that only a user has: its type keeps it apart from other ids. */
 export type UserId = z.output<typeof userId>;
+/** A conversation's UUID, of a direct one and of a group. */
 export type ConversationId = z.output<typeof conversationId>;
+/** The UUID that the server gives a message. */
 export type MessageId = z.output<typeof messageId>;
 export type AttachmentId = z.output<typeof attachmentId>;
 export type ReactionId = z.output<typeof reactionId>;
+/** A log's UUID: that of its user or conversation. */
 export type LogId = z.output<typeof logId>;
+/** A device's UUID: each sign-in on a new store makes a new one. */
 export type DeviceId = z.output<typeof deviceId>;
 
 function isPlain(value: string): boolean {

@@ -152,6 +152,7 @@ export function parseWrapKeyId(wrap: string): { kid: string; kemId: number } | u
 
 // --- Roster ---
 
+/** One device of one user, by their UUIDs. */
 export interface DeviceAddress {
   userId: string;
   deviceId: string;

@@ -32,6 +32,22 @@ interface CallOptions {
 /**
  * Backups: the identity key, whose identities were verified, and what was said, in one age file that only the recovery
  * key opens. Where the file is kept is the application's matter.
+ *
+ * @example
+ * ```ts
+ * const recoveryKey = await client.backup.generateRecoveryKey();
+ * let wrapped = await client.backup.wrapRecoveryKey(recoveryKey, await askPassphrase());
+ * wrapped = await client.backup.changePassphrase(wrapped, await askPassphrase(), await askPassphrase());
+ * const file = await new Response(await client.backup.export(recoveryKey)).blob();
+ * const unwrapped = await newClient.backup.unwrapRecoveryKey(wrapped, await askPassphrase());
+ * await newClient.backup.restore(file.stream(), unwrapped);
+ * ```
+ *
+ * @example
+ * ```ts
+ * const deviceId = await oldClient.devices.approve(await newClient.devices.link());
+ * await newClient.backup.importFromDevice(await oldClient.backup.exportForDevice(deviceId));
+ * ```
  */
 export interface Backup {
   /** A new recovery key, to be shown to the user once and kept by them: 58 characters in groups, with a checksum. */
@@ -41,7 +57,7 @@ export interface Backup {
    * Throws `RECOVERY_KEY_INVALID`.
    */
   wrapRecoveryKey(recoveryKey: string, passphrase: string): Promise<string>;
-  /** Throws `WRONG_PASSPHRASE`, `BACKUP_REFUSED`. */
+  /** The recovery key of what `wrapRecoveryKey` gave. Throws `WRONG_PASSPHRASE`, `BACKUP_REFUSED`. */
   unwrapRecoveryKey(wrapped: string, passphrase: string): Promise<string>;
   /**
    * The wrapped recovery key under another passphrase: store it, then let go of the present one. No backup need be made

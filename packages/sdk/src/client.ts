@@ -28,6 +28,7 @@ import { LiveStream } from "./sync/live-stream.ts";
 import type { ClientTab } from "./tabs.ts";
 import { LocalTurns, turnsOf } from "./turns.ts";
 
+/** What a client is made of: a server, a store, and policies. */
 export interface ClientOptions {
   /** The server: `https://host[:port][/path]`. */
   url: string;
@@ -56,6 +57,7 @@ interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** What `requestOtp` gives for `signIn`. */
 export interface OtpRequest {
   /** Goes into `signIn`. */
   otpSession: string;
@@ -66,6 +68,19 @@ export interface OtpRequest {
 /**
  * One device of one user. Whatever a call throws is a {@link SottoError}. Calls that wait for the server take an
  * `AbortSignal` and end with `ABORTED`; any of them may throw `NETWORK`, and `NOT_SIGNED_IN` or `CLOSED` where that is so.
+ *
+ * @example
+ * ```ts
+ * if (!client.me) {
+ *   const { otpSession, devCode = await askUser() } = await client.requestOtp("+491700000001");
+ *   await client.signIn({ phone: "+491700000001", otp: devCode, otpSession });
+ * }
+ * await client.start();
+ * console.log((await client.presence(peerUserId)).online);
+ * await client.stop();
+ * await client.signOut();
+ * await client.close();
+ * ```
  */
 export interface Client extends AsyncDisposable {
   /** Who is signed in, also after a restart with the same store. */

@@ -15,7 +15,17 @@ const contactRecord = defineRecord(
 /** They were taken from the server once. */
 const listedRecord = defineRecord("contacts-listed", z.literal(1));
 
-/** Whom this user knows by phone number, and whom this user has blocked. */
+/**
+ * Whom this user knows by phone number, and whom this user has blocked.
+ *
+ * @example
+ * ```ts
+ * for (const { name, phone } of await client.contacts.list()) console.log(name, phone);
+ * const known = await client.contacts.find("+491700000002");
+ * if (known) await client.contacts.block(known.userId);
+ * for (const { blockedUserId } of await client.contacts.blocked()) await client.contacts.unblock(blockedUserId);
+ * ```
+ */
 export interface Contacts {
   /**
    * Makes the user of a phone number a contact, also where that is done already, and gives the contact. Throws

@@ -29,6 +29,7 @@ const maxPageSize = 500;
 /** Emojis of one user on one message. */
 const maxOwnReactions = 16;
 
+/** What a call takes that waits for the server or goes through much. */
 export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
@@ -40,11 +41,13 @@ export interface MessageHandle {
   clientMessageId: string | null;
 }
 
+/** How a text is sent. */
 export interface TextOptions extends SendOptions {
   /** The message that it answers. */
   replyTo?: MessageHandle | undefined;
 }
 
+/** Which page of a conversation. */
 export interface PageOptions extends CallOptions {
   /** What is older than this line comes; without it, the newest. */
   before?: Pick<Message, "key" | "seq"> | undefined;
@@ -52,6 +55,7 @@ export interface PageOptions extends CallOptions {
   limit?: number | undefined;
 }
 
+/** A page of a timeline. */
 export interface MessagePage {
   /** Oldest first. */
   messages: Message[];
@@ -68,7 +72,30 @@ export interface ConversationEvents {
   typing: Typing;
 }
 
-/** A direct conversation or a group: what is said in it, as this device has stored it, and how to say more. */
+/**
+ * A direct conversation or a group: what is said in it, as this device has stored it, and how to say more.
+ *
+ * @example
+ * ```ts
+ * const stop = conversation.on("message", ({ content }) => console.log(content));
+ * for (const line of await conversation.search("harbour")) {
+ *   await conversation.reply(line, "Which harbour?");
+ *   await conversation.unreact(line, "👍");
+ *   console.log((await conversation.find(line))?.reactions);
+ * }
+ * const id = crypto.randomUUID();
+ * const mine = await conversation.send("At six.", { clientMessageId: id }).catch(() => undefined);
+ * if (mine) {
+ *   const message = { senderUserId: client.me?.userId ?? "", clientMessageId: id };
+ *   await conversation.edit(message, "At seven.");
+ *   await conversation.delete(message);
+ * } else if (!(await conversation.cancel(id))) await conversation.retry(id);
+ * await conversation.markRead();
+ * await conversation.typing(false);
+ * console.log((await conversation.summary())?.unreadCount);
+ * stop();
+ * ```
+ */
 export interface Conversation {
   /** null for a group. */
   readonly peerUserId: UserId | null;
@@ -97,7 +124,8 @@ export interface Conversation {
    * source was read to the end; what comes after it in the conversation waits for it. From then on it survives what a
    * text does: an upload goes on where it was, after a cut or a restart, with the same bytes.
    *
-   * Throws as `send` does, and `STORAGE_QUOTA_EXCEEDED`; whatever the source throws. When `signal` aborts before the
+   * Throws as `send` does, and `STORAGE_QUOTA_EXCEEDED`, `FILE_GONE` where its ciphertext was deleted from the store or
+   * spool before it was sent; whatever the source throws. When `signal` aborts before the
    * message itself is sent, it is taken back: nothing is left of it here, nor, within a day, on the server.
    *
    * @example
@@ -129,7 +157,9 @@ export interface Conversation {
    * `NOT_YOUR_MESSAGE`. A group's moderators: `group.deleteMessage`.
    */
   delete(message: MessageHandle, options?: SendOptions): Promise<SentMessage>;
-  /** Sends a failed message once more. Throws `MESSAGE_NOT_FOUND` unless it has failed, and as `send` does. */
+  /**
+   * Sends a failed message once more. Throws `MESSAGE_NOT_FOUND` unless it has failed, and as `send` or `sendFile` does.
+   */
   retry(clientMessageId: string, options?: CallOptions): Promise<SentMessage>;
   /**
    * Takes back a message that waits to be sent: its `send` throws `ABORTED`. False: it may have been sent already. Of a

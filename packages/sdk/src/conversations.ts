@@ -31,6 +31,18 @@ export interface SignedIn {
 }
 export type GetSession = () => Promise<SignedIn>;
 
+/**
+ * The conversations of this user, direct ones and groups.
+ *
+ * @example
+ * ```ts
+ * await client.conversations.with(peerUserId).send("hello");
+ * for (const { id, unreadCount } of await client.conversations.list()) {
+ *   const conversation = await client.conversations.get(id);
+ *   if (unreadCount > 0) await conversation?.markRead();
+ * }
+ * ```
+ */
 export interface Conversations {
   /** The direct conversation with a user. Asks nobody; throws `INVALID_INPUT` when it is no user id. */
   with(peerUserId: string): Conversation;
@@ -65,6 +77,7 @@ export interface Conversations {
   export(options?: ExportOptions): Promise<ReadableStream<Uint8Array>>;
 }
 
+/** How a history is exported. */
 export interface ExportOptions {
   signal?: AbortSignal | undefined;
   /** After each page of at most 64 messages, and after each conversation. */
@@ -73,6 +86,7 @@ export interface ExportOptions {
   nameOf?: ((userId: string) => string | undefined) | undefined;
 }
 
+/** How much of a history has been exported: numbers of conversations and messages. */
 export interface ExportProgress {
   conversations: number;
   totalConversations: number;

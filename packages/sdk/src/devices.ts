@@ -9,6 +9,7 @@ interface ApproveOptions extends CallOptions {
   maySign?: boolean | undefined;
 }
 
+/** One of the signed-in user's devices. */
 export interface OwnDevice extends Omit<Device, "publicKey"> {
   isThisDevice: boolean;
   /** The user's signed list names it. Others wait for approval, or are nobody's: nothing is sealed to them. */
@@ -18,6 +19,14 @@ export interface OwnDevice extends Omit<Device, "publicKey"> {
 /**
  * The signed-in user's devices. Whoever can receive the user's codes can add one, so a new device counts only once
  * another one has approved it: the new one shows {@link Devices.link}'s code, the other reads it.
+ *
+ * @example
+ * ```ts
+ * for (const { deviceId, deviceName, isListed } of await client.devices.list()) {
+ *   if (!isListed) await client.devices.approve(await askUser());
+ *   else if (deviceName === "lost") await client.devices.remove(deviceId);
+ * }
+ * ```
  */
 export interface Devices {
   /** Oldest first. */

@@ -51,6 +51,7 @@ const clientErrors = {
   WRONG_PASSPHRASE: { message: "The passphrase or key does not open the store", retry: "after_change" },
 } as const satisfies Record<string, { message: string; retry: RetryAdvice }>;
 
+/** The codes of errors that arise in the client itself. */
 export type ClientErrorCode = keyof typeof clientErrors;
 
 /** Every code that a {@link SottoError} may have: the contract's and the client's own. */

@@ -9,7 +9,8 @@ mkdirSync(cache, { recursive: true });
 const folder = mkdtempSync(join(cache, "examples-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const ofMain = 'import { SottoError, createClient, memoryStore, type Message } from "@sotto/sdk";';
+const ofMain =
+  'import { SottoError, createClient, decryptFile, encryptFile, memoryStore, type Message } from "@sotto/sdk";';
 /** Where what an example names comes from, where not from the main entry. */
 const entries: Record<string, string> = {
   directorySpool: "@sotto/sdk/node",

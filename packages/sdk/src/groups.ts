@@ -20,6 +20,7 @@ import { newConversation } from "./timeline/identify-conversation.ts";
 import { conversationRecord } from "./timeline/records.ts";
 import type { MessageHandle } from "./conversation.ts";
 
+/** How long an invite is good, and how often. */
 export interface InviteOptions extends CallOptions {
   /** 1 to 525,600; without it the invite does not expire. */
   expiresInMinutes?: number | undefined;
@@ -30,6 +31,22 @@ export interface InviteOptions extends CallOptions {
 /**
  * A group: a conversation with members. What the server knows of it, its name and members, is not encrypted. Each call
  * may throw `GROUP_NOT_FOUND` for whoever is no member, and `ONLY_OWNER` or `ONLY_MODERATORS`.
+ *
+ * @example
+ * ```ts
+ * await group.rename("Climbing on Sundays");
+ * await group.addMembers([aliceUserId]);
+ * await group.setRole(aliceUserId, "admin");
+ * const { code } = await group.invite({ maxUses: 1 });
+ * for (const { code: left } of await group.invites()) if (left !== code) await group.revokeInvite(left);
+ * const { members } = await group.info();
+ * if (members.length > 2) await group.removeMember(bobUserId);
+ * const [newest] = (await group.messages({ limit: 1 })).messages;
+ * if (newest && !newest.isOwn) await group.deleteMessage(newest);
+ * await group.archive();
+ * await group.transferOwnership(aliceUserId);
+ * await group.leave();
+ * ```
  */
 export interface Group extends Conversation {
   readonly groupId: ConversationId;
@@ -45,19 +62,32 @@ export interface Group extends Conversation {
   rename(name: string, options?: CallOptions): Promise<void>;
   /** As owner. Throws `MEMBER_NOT_FOUND`. */
   setRole(userId: string, role: "admin" | "member", options?: CallOptions): Promise<void>;
-  /** The owner becomes an admin. */
+  /** As owner, who becomes an admin. Throws `MEMBER_NOT_FOUND`. */
   transferOwnership(newOwnerUserId: string, options?: CallOptions): Promise<void>;
-  /** Nothing can be sent to an archived group. As owner. */
+  /** Nothing can be sent to an archived group; `false` opens it again. As owner. */
   archive(isArchived?: boolean, options?: CallOptions): Promise<void>;
   /** Makes an invite, as owner or admin: whoever has its `code` can join. */
   invite(options?: InviteOptions): Promise<{ code: string; expiresAt: string | null; maxUses: number }>;
   /** The invites that have not expired, newest first. */
   invites(options?: CallOptions): Promise<Invite[]>;
+  /** As owner or admin: nobody joins by it any more. Throws `INVITE_NOT_FOUND`. */
   revokeInvite(code: string, options?: CallOptions): Promise<void>;
-  /** Deletes anyone's message, as owner or admin. */
+  /** Deletes anyone's message, as owner or admin. Throws `MESSAGE_NOT_FOUND` for one that is not known here, or not sent. */
   deleteMessage(message: MessageHandle, options?: CallOptions): Promise<void>;
 }
 
+/**
+ * The groups of this user, and the way into others.
+ *
+ * @example
+ * ```ts
+ * for (const { id, name } of await client.groups.list()) console.log(name, await client.groups.get(id).info());
+ * const code = await askUser();
+ * const { name } = await client.groups.previewInvite(code);
+ * const group = await client.groups.acceptInvite(code);
+ * await group.send(`Hello, ${name}!`);
+ * ```
+ */
 export interface Groups {
   /** This user's groups, the last active first, at most 1,000. */
   list(options?: CallOptions): Promise<GroupSummary[]>;

@@ -28,7 +28,21 @@ export interface ContactIdentity {
   sinceMs: number | null;
 }
 
-/** Who is who: one's own identity key, and those of others. */
+/**
+ * Who is who: one's own identity key, and those of others.
+ *
+ * @example
+ * ```ts
+ * if ((await client.identity.state()) === "pending") console.log(await client.devices.link());
+ * console.log("linked now:", (await client.identity.check()) === "linked");
+ * const { isBlocked, isVerified } = await client.identity.of(peerUserId);
+ * if (isBlocked) await client.identity.confirm(peerUserId);
+ * const isSame = await client.identity.verifyQr(peerUserId, await askUser());
+ * if (isVerified && !isSame) await client.identity.setVerified(peerUserId, false);
+ * const isStolen = (await askUser()) === "stolen";
+ * if (isStolen) await client.identity.reset();
+ * ```
+ */
 export interface IdentityApi {
   /** Whether the user's device list names this device; asks the server the first time. `pending`: `client.devices.link` shows how to change that. */
   state(options?: CallOptions): Promise<LinkState>;

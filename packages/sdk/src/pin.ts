@@ -12,8 +12,15 @@ interface ChangeOptions extends CallOptions {
 /**
  * The signed-in user's registration PIN, 4 to 64 characters: where one is set, `signIn` needs it on every new device.
  * A forgotten PIN lapses once the account was out of use for 30 days.
+ *
+ * @example
+ * ```ts
+ * if (!(await client.pin.isSet())) await client.pin.set("2468");
+ * await client.pin.remove({ currentPin: "2468" });
+ * ```
  */
 export interface Pin {
+  /** Whether one is set, as the server knows. */
   isSet(options?: CallOptions): Promise<boolean>;
   /** Sets or changes it. Throws `PIN_REQUIRED`, `PIN_INVALID`, `OTP_LOCKED` after too many wrong ones. */
   set(pin: string, options?: ChangeOptions): Promise<void>;

@@ -28,6 +28,41 @@
  * const claims = { conversationId, messageId, senderUserId: userId, senderDeviceId: deviceId };
  * const { payload } = await openEnvelope({ body, wrap: wraps[0]?.wrap ?? "", claims, sender: verdict.device, keys: bob });
  * ```
+ *
+ * Keys are kept, and renewed once a week; what a server repeats or leaves out shows in the counters.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   type DeviceAddress,
+ *   type DeviceKeys,
+ *   type ReplayWindow,
+ *   acceptCounter,
+ *   exportDeviceKeys,
+ *   hashRoster,
+ *   importDeviceKeys,
+ *   missingCounters,
+ *   parseSealedBody,
+ *   rotateDeviceKeys,
+ *   wipeDroppedKeys,
+ * } from "@sotto/sdk/sealed";
+ *
+ * async function renew(stored: Uint8Array<ArrayBuffer>, store: (keys: Uint8Array) => Promise<void>): Promise<DeviceKeys> {
+ *   const present = await importDeviceKeys(stored, { extractable: true });
+ *   const keys = await rotateDeviceKeys(present, Date.now());
+ *   await store(await exportDeviceKeys(keys));
+ *   wipeDroppedKeys(present, keys);
+ *   return keys;
+ * }
+ *
+ * async function judge(body: string, window: ReplayWindow | undefined, members: DeviceAddress[]): Promise<void> {
+ *   const header = parseSealedBody(body)?.header;
+ *   if (!header) return;
+ *   const judged = acceptCounter(window, header.counter);
+ *   if (judged.verdict === "fresh") console.log("never came:", missingCounters(judged.window));
+ *   console.log("for", header.rosterHash, "as expected:", await hashRoster(members));
+ * }
+ * ```
  */
 export {
   type Bytes,

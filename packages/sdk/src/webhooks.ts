@@ -20,6 +20,7 @@ export type WebhookVerdict =
   | { ok: true; webhook: Webhook }
   | { ok: false; reason: "incomplete" | "signature" | "stale" | "body" };
 
+/** A webhook's request, and what it is checked against. */
 export interface WebhookCheck {
   /** Of the request: `Headers`, or Node's `request.headers`. */
   headers: Headers | Readonly<Record<string, string | readonly string[] | undefined>>;

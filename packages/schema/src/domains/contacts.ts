@@ -2,6 +2,7 @@ import * as z from "zod/mini";
 import { userId } from "../primitives.ts";
 
 export const contact = z.object({ userId, phone: z.string(), name: z.nullable(z.string()) });
+/** A user whom this user knows by phone number. `name` is what that user has said; null: nothing. */
 export type Contact = z.output<typeof contact>;
 
 export const add = {

@@ -9,6 +9,7 @@ export const maxAvatarBytes = 2_097_152;
 const maxAddedIds = 2000;
 
 export const groupRole = z.enum(["owner", "admin", "member"]);
+/** Owners and admins moderate; only the owner gives roles, renames and archives. */
 export type GroupRole = z.output<typeof groupRole>;
 
 const name = text(128).check(z.minLength(1));
@@ -34,6 +35,7 @@ export const groupSummary = z.object({
   role: groupRole,
   archived: z.boolean(),
 });
+/** A group as a list shows it, with the role that this user has in it. */
 export type GroupSummary = z.output<typeof groupSummary>;
 export const list = { input: z.object({}), output: z.array(groupSummary) };
 
@@ -46,6 +48,7 @@ export const group = z.object({
   /** In the order in which they joined. */
   members: z.array(groupMember),
 });
+/** A group as its members see it. Times are RFC 3339. */
 export type Group = z.output<typeof group>;
 export const get = { input: z.object(onGroup), output: group };
 

@@ -30,6 +30,7 @@ export const invite = z.object({
   maxUses,
   uses: z.int().check(z.minimum(0)),
 });
+/** An invite to a group: whoever has its `code` joins, up to `maxUses` times (0: no limit) and until `expiresAt`. */
 export type Invite = z.output<typeof invite>;
 export const list = { input: z.object({ conversationId }), output: z.array(invite) };
 export const revoke = { input: z.object({ conversationId, code }) };

@@ -6,6 +6,7 @@ import { HeaderWatch } from "../files/header-watch.ts";
 import { loadAge } from "../parts/load-part.ts";
 import { decodeValue, encodeValue } from "../storage/value-codec.ts";
 
+/** Why a backup, a history for a device or a wrapped recovery key is refused: `details.reason` of `BACKUP_REFUSED`. */
 export type BackupRefusal =
   /** Encrypted to another key. */
   | "wrong_key"

@@ -20,6 +20,7 @@ export const sealableForMs = 14 * dayMs;
 /** A private key is deleted this long after it was replaced; older messages can then not be opened by a thief. */
 export const keepReplacedForMs = 30 * dayMs;
 
+/** One key pair that messages are sealed to, with the time when it was made in ms since the epoch. */
 export interface HpkeKey {
   kid: string;
   /** 0x0020: X25519. 0x647a: X-Wing. */
@@ -28,6 +29,7 @@ export interface HpkeKey {
   createdAtMs: number;
 }
 
+/** The private keys of one device. */
 export interface DeviceKeys {
   userId: string;
   deviceId: string;
@@ -37,6 +39,7 @@ export interface DeviceKeys {
   hpkeKeys: readonly HpkeKey[];
 }
 
+/** Whose keys they will be. `now` is in ms since the epoch. */
 export interface GenerateDeviceKeysInput {
   userId: string;
   deviceId: string;

@@ -11,6 +11,7 @@ import {
 } from "@sotto/schema";
 import { type KeyPair, ed25519Sign, ed25519Verify, equalConstantTime, sha256 } from "./primitives.ts";
 
+/** Why a user's signed device list is refused. */
 export type DeviceListRefusal =
   /** No well-formed list. */
   | "malformed"

@@ -3,6 +3,7 @@ import { type Bytes, SealedFormatError, cborItem, uuidToBytes } from "@sotto/sch
 import { invalidInput } from "../errors.ts";
 import { type Fields, fieldOf, timeField, wellFormed } from "./payload-fields.ts";
 
+/** What a message says of a file: enough to download, open and show it. */
 export interface FilePayload {
   kind: "file";
   /** The sender's clock, ms since the epoch. */

@@ -20,6 +20,7 @@ export interface SeedKeyPair {
   publicKeyBytes: Bytes;
 }
 
+/** A pair that messages are sealed to: X25519 of WebCrypto, or the seed of X-Wing. */
 export type HpkeKeyPair = KeyPair | SeedKeyPair;
 
 interface Kem {

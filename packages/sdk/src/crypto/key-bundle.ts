@@ -31,6 +31,7 @@ export interface ListedSender {
 /** Whose messages can be opened. */
 export type VerifiedSender = VerifiedDevice | ListedSender;
 
+/** Why a device's published key is not sealed to, nor its messages opened. */
 export type PublicKeyRefusal =
   /** Neither a key bundle nor a 32-byte key. */
   | "unusable"
@@ -48,10 +49,12 @@ export type PublicKeyRefusal =
   /** The user's signed device list does not name the device: not approved yet, removed, or nobody's but the server's. */
   | "not_listed";
 
+/** What {@link verifyDevicePublicKey} says of a published key. */
 export type PublicKeyVerdict =
   | { ok: true; device: VerifiedDevice; /** Every key has run out. */ isExpired: boolean }
   | { ok: false; reason: PublicKeyRefusal };
 
+/** Whose key it must be, and when: `now` is in ms since the epoch. */
 export interface VerifyPublicKeyInput {
   userId: string;
   deviceId: string;

@@ -26,6 +26,7 @@ export interface EnvelopeClaims {
   messageId: string;
 }
 
+/** A sealed message as it came, and what it has to agree with. */
 export interface OpenEnvelopeInput {
   body: string;
   /** This device's own wrap. */
@@ -39,6 +40,7 @@ export interface OpenEnvelopeInput {
   roster?: readonly DeviceAddress[] | undefined;
 }
 
+/** A message that was opened. */
 export interface OpenedEnvelope {
   header: SealedHeader;
   payload: Payload;

@@ -27,6 +27,7 @@ interface Timed {
   sentAtMs: number;
 }
 
+/** What a message of text says. */
 export interface TextPayload extends Timed {
   kind: "text";
   text: string;
@@ -68,6 +69,7 @@ export interface UnknownPayload {
 
 /** Everything that a message of a known kind can say. */
 export type KnownPayload = TextPayload | EditPayload | ReactionPayload | DeletionPayload | FilePayload;
+/** Everything that a message can say, of kinds not known yet too. */
 export type Payload = KnownPayload | UnknownPayload;
 export type { FilePayload };
 

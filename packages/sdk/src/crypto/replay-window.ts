@@ -4,8 +4,10 @@
  */
 import type { Bytes } from "@sotto/schema";
 
+/** How far behind the highest counter a message may come. */
 export const replayWindowSize = 1024;
 
+/** The counters that have come of one device in one conversation. Plain data, to be stored. */
 export interface ReplayWindow {
   /** The first counter ever seen; lower ones are not missed. */
   first: number;
@@ -14,6 +16,7 @@ export interface ReplayWindow {
   seen: Bytes;
 }
 
+/** What {@link acceptCounter} says of a counter. */
 export type ReplayVerdict =
   /** Accept, and store `window`. `withheld` counters were skipped over just now: late, lost or possibly withheld. */
   | { verdict: "fresh"; window: ReplayWindow; withheld: CounterRange | undefined }

@@ -8,6 +8,7 @@ export interface UserIdentity {
   uik: Bytes;
 }
 
+/** What two users compare to know that nobody stands between them. */
 export interface SafetyNumber {
   /** 60 digits, the same on both sides. Show them in groups of five. */
   digits: string;

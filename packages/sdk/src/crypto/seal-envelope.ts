@@ -18,6 +18,7 @@ import { type Payload, encodePayload } from "./payload.ts";
 import { ed25519Sign, randomBytes, sha256 } from "./primitives.ts";
 import { type DeviceWraps, type PqPolicy, type RecipientDevice, wrapForDevices } from "./wrap-for-devices.ts";
 
+/** What is sealed, by whom and for whom. */
 export interface SealEnvelopeInput {
   conversationId: string;
   /** A new UUID; also the idempotency key. A retry sends the same bytes, never seals again under the same id. */
@@ -35,6 +36,7 @@ export interface SealEnvelopeInput {
   pq?: PqPolicy | undefined;
 }
 
+/** A sealed message, as the server takes it. */
 export interface SealedEnvelope extends DeviceWraps {
   /** `ciphertext` of the API. */
   body: string;

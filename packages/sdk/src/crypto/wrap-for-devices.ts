@@ -23,6 +23,7 @@ export type PqPolicy = "require" | "prefer" | "off";
 /** X-Wing's wraps are 1.2 KB and 3 ms each: up to here `prefer` takes that (e2ee §4: 24 KB, 62 ms). */
 export const maxPreferredXWing = 20;
 
+/** A device to seal for. */
 export interface RecipientDevice extends DeviceAddress {
   /** As published: a `kb1.` bundle, a bare key, or anything. */
   publicKey: string;
@@ -34,15 +35,18 @@ export interface RecipientDevice extends DeviceAddress {
   listVersion?: number | undefined;
 }
 
+/** Why a device could not be sealed to. */
 export type UnreachableReason =
   | PublicKeyRefusal
   /** The policy is `require`, and the device has no X-Wing key. */
   | "no_post_quantum_key";
 
+/** A device that a message was not sealed for. */
 export interface UnreachableDevice extends DeviceAddress {
   reason: UnreachableReason;
 }
 
+/** A message's content key, wrapped for each device. */
 export interface DeviceWraps {
   /** What every wrap was sealed with: the answer to {@link PqPolicy} `prefer`. */
   kem: KemName;

@@ -17,6 +17,13 @@ const nonceBytes = 16;
  * the stream has ended; until then it may be shown, not kept. Holds some chunks of 64 KiB.
  *
  * The stream breaks off with `FILE_REJECTED`, or with whatever the source threw, and with `ABORTED`.
+ *
+ * @example
+ * ```ts
+ * const { stream, seal } = await encryptFile(new Blob(["secret"]));
+ * const ciphertext = await new Response(stream).blob();
+ * console.log(await new Response(decryptFile(ciphertext, await seal)).text());
+ * ```
  */
 export function decryptFile(
   ciphertext: FileSource,

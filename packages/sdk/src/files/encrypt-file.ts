@@ -15,6 +15,7 @@ export interface FileSeal {
   size: number;
 }
 
+/** A file's ciphertext, and what opens it. */
 export interface EncryptedFile {
   /** The ciphertext, made as it is read. It is never the same twice: key and nonce are new with each call. */
   stream: ReadableStream<Uint8Array>;
@@ -24,7 +25,15 @@ export interface EncryptedFile {
 
 /**
  * Encrypts a file of any length as an age file (v1) to a new X25519 identity, with its length padded. Holds some chunks
- * of 64 KiB. Of a source that breaks off, the stream does too; then nothing names its identity.
+ * of 64 KiB. Of a source that breaks off, the stream does too; then nothing names its identity. For files that go by
+ * other ways than `conversation.sendFile`. Throws `NETWORK` where age cannot be fetched; the stream ends with `ABORTED`.
+ *
+ * @example
+ * ```ts
+ * const { stream, seal } = await encryptFile(new Blob(["secret"]));
+ * const ciphertext = await new Response(stream).blob();
+ * console.log(ciphertext.size, (await seal).ageIdentity);
+ * ```
  */
 export async function encryptFile(
   source: FileSource,

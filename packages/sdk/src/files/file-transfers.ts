@@ -14,6 +14,7 @@ import { uploadFile } from "./upload-file.ts";
 /** How long a cancelled file's upload is tried to be taken back; the server forgets it after a day anyway. */
 const takeBackMs = 5_000;
 
+/** How far a file has come, in bytes. */
 export interface FileProgress {
   phase: "encrypting" | "uploading" | "downloading";
   /** Bytes: of the file itself while it is encrypted or downloaded, of its ciphertext while it is uploaded. */
@@ -21,6 +22,7 @@ export interface FileProgress {
   /** null: the source does not say. */
   total: number | null;
 }
+/** Called as a file moves on. */
 export type OnProgress = (progress: FileProgress) => void;
 
 interface Sending {

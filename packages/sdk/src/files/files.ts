@@ -9,6 +9,7 @@ import type { OnProgress } from "./file-transfers.ts";
 /** What of a file's message is needed to get it: a received message of kind `file`, or a timeline's `content`. */
 export type FileToDownload = FileSeal & Pick<FilePayload, "blobId">;
 
+/** How a file is downloaded. */
 export interface DownloadOptions {
   onProgress?: OnProgress | undefined;
   signal?: AbortSignal | undefined;

@@ -38,6 +38,7 @@ const accountRecord = defineRecord(
 );
 type AccountState = z.output<typeof accountRecord.schema>;
 
+/** Who signs in, and by what code. */
 export interface SignInInput {
   /** E.164 with a leading `+`. */
   phone: string;

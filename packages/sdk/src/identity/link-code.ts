@@ -19,6 +19,7 @@ export interface LinkCode {
   secret: Bytes;
 }
 
+/** Why a link code does not let a device in: `details.reason` of `LINK_REFUSED`. */
 export type LinkRefusal =
   /** No link code. */
   | "malformed"

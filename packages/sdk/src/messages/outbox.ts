@@ -29,6 +29,7 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** After a day without the server, `send` is rejected. */
 const retryForMs = 86_400_000;
 
+/** How a message is sent. */
 export interface SendOptions {
   /** A new lower-case UUID. Sending again with the same id and content never makes a second message. */
   clientMessageId?: string | undefined;

@@ -56,6 +56,7 @@ export interface OpaqueMessage extends MessageBase {
   ciphertext: string;
 }
 
+/** Why a sealed message cannot be read here. */
 export type UnreadableReason =
   | EnvelopeErrorCode
   /** It was sealed for other devices: this one was not there yet, or it sent the message and has forgotten it. */
@@ -86,6 +87,7 @@ export type OpenedMessage =
   | ReactionMessage
   | DeletionMessage
   | UnknownMessage;
+/** What `client.messages()` gives: tell them apart by `kind`. */
 export type ReceivedMessage = OpenedMessage | OpaqueMessage | UnreadableMessage | DeletedMessage;
 
 /** What stays of a received message that was deleted. */

@@ -9,6 +9,7 @@ import { guardedStore, toStoreError, withStoreErrors } from "./store-error.ts";
 import type { Store, StoreWrite } from "./store.ts";
 import { BrowserTabs, type DeposedTabs } from "../tabs/browser-tabs.ts";
 
+/** How a store in the browser is opened. */
 export interface IndexedDbStoreOptions {
   /**
    * Asks the browser to keep the data when space gets short (`navigator.storage.persist`). Firefox asks the user, the

@@ -7,7 +7,14 @@ interface Memory {
   keys: SortedKeys;
 }
 
-/** A store that lasts as long as the page or process: for tests, and for clients that are to leave no trace. */
+/**
+ * A store that lasts as long as the page or process: for tests, and for clients that are to leave no trace.
+ *
+ * @example
+ * ```ts
+ * const client = await createClient({ url: "http://localhost:8091", store: memoryStore() });
+ * ```
+ */
 export function memoryStore(): Store {
   const memory: Memory = { values: new Map(), keys: new SortedKeys() };
   return guardedStore({

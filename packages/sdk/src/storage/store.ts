@@ -19,17 +19,20 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** What a store holds under one key. */
 export interface StoreItem {
   key: string;
   value: unknown;
 }
 
+/** One change of a commit. */
 export interface StoreWrite {
   key: string;
   /** Undefined deletes. */
   value: unknown;
 }
 
+/** Which items of a prefix, in which order, and how many at most. */
 export interface ListOptions {
   /** Only keys after this one; with `isReversed`, before it. */
   after?: string | undefined;
