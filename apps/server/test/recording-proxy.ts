@@ -12,8 +12,9 @@ interface Answer {
 
 /** Stands between clients and a server, ends their HTTP and WebSockets, and keeps all that passes, unmasked. */
 export class RecordingProxy implements AsyncDisposable {
-  /** What a client gets in place of a JSON answer of the server's. */
+  /** A server that lies: what a client gets in place of a JSON answer, or of the text of an answer or a frame. */
   alter: ((answer: Answer) => Promise<Answer> | Answer) | undefined;
+  rewrite: (text: string) => string = (text) => text;
   readonly fromClients: Buffer[] = [];
   readonly fromServer: Buffer[] = [];
   readonly #target: URL;
@@ -52,7 +53,7 @@ export class RecordingProxy implements AsyncDisposable {
     });
     outgoing.on("response", (answer) => {
       this.fromServer.push(Buffer.from(answer.rawHeaders.join("\n")));
-      if (this.alter && answer.headers["content-type"]?.startsWith("application/json")) {
+      if (answer.headers["content-type"]?.startsWith("application/json")) {
         void this.#answerAltered(answer, { path: url ?? "/", response }).catch(() => response.destroy());
         return;
       }
@@ -71,9 +72,12 @@ export class RecordingProxy implements AsyncDisposable {
   ): Promise<void> {
     const chunks: Buffer[] = [];
     for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
-    const given = { path, status: answer.statusCode ?? 502, text: Buffer.concat(chunks).toString() };
+    const whole = Buffer.concat(chunks);
+    this.fromServer.push(whole);
+    const given = { path, status: answer.statusCode ?? 502, text: this.rewrite(whole.toString()) };
     const { status, text } = (await this.alter?.(given)) ?? given;
-    response.writeHead(status, { "content-type": "application/json" }).end(text);
+    const { "content-length": _length, ...headers } = answer.headers;
+    response.writeHead(status, headers).end(text);
   }
 
   #join(near: WebSocket, { url = "/", headers }: IncomingMessage): void {
@@ -89,8 +93,9 @@ export class RecordingProxy implements AsyncDisposable {
       from.on("message", (data: RawData, isBinary) => {
         const bytes = Buffer.isBuffer(data) ? data : Buffer.concat([data].flat() as Buffer[]);
         kept.push(bytes);
+        const given = from === far && !isBinary ? this.rewrite(bytes.toString()) : bytes;
         // In order: a promise's callbacks are.
-        void opened.then(() => to.send(bytes, { binary: isBinary })).catch(() => {});
+        void opened.then(() => to.send(given, { binary: isBinary })).catch(() => {});
       });
       from.on("close", (code) => to.close(code >= 3000 || code === 1000 ? code : 1000));
       from.on("error", () => to.terminate());

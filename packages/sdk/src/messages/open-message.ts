@@ -1,11 +1,17 @@
-import { type Message, SealedFormatError, type SealedHeader, parseSealedBody } from "@sotto/schema";
+import {
+  type ConversationId,
+  type Message,
+  SealedFormatError,
+  type SealedHeader,
+  parseSealedBody,
+} from "@sotto/schema";
 import type { DeviceKeys } from "../crypto/device-keys.ts";
 import { EnvelopeError } from "../crypto/errors.ts";
 import type { VerifiedSender } from "../crypto/key-bundle.ts";
 import { type OpenedEnvelope, openEnvelope } from "../crypto/open-envelope.ts";
 import type { Me } from "../identity/account.ts";
 import type { Directory } from "../identity/directory.ts";
-import type { ReceivedMessage, UnreadableReason } from "./received-message.ts";
+import type { ReceivedMessage, UnreadableMessage, UnreadableReason } from "./received-message.ts";
 
 export interface Opening {
   me: Me;
@@ -44,6 +50,16 @@ export async function openMessage(message: Message, opening: Opening): Promise<O
   return typeof result === "string"
     ? unreadable(message, result, opening)
     : { message: toMessage(message, result, opening.me), header };
+}
+
+/** In the line of a message that is not opened; in a conversation's log it is shown where it stands. */
+export function refuseMessage(
+  message: Message,
+  { log, reason, me }: { log: string; reason: UnreadableReason; me: Me },
+): UnreadableMessage {
+  // A conversation's own id names its log.
+  const conversationId = log === me.userId ? message.conversationId : (log as ConversationId);
+  return { ...baseOf(message, me), conversationId, kind: "unreadable", reason };
 }
 
 /** Undefined: not `sealed/v1` at all. */

@@ -53,6 +53,6 @@ async function countedWrites(store: Reader, conversationId: string, counter: num
   return last < counter ? [counterRecord.put([conversationId], counter)] : [];
 }
 
-export function isFromThisDevice(message: Message, me: Me): boolean {
+export function isFromThisDevice(message: Pick<Message, "senderUserId" | "senderDeviceId">, me: Me): boolean {
   return message.senderUserId === me.userId && message.senderDeviceId === me.deviceId;
 }

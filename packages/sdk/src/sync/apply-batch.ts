@@ -1,7 +1,7 @@
 import type { ConversationId, Event } from "@sotto/schema";
 import * as z from "zod/mini";
 import type { Inbox } from "../messages/inbox.ts";
-import { baseOf, openMessage, parseHeader } from "../messages/open-message.ts";
+import { baseOf, openMessage, parseHeader, refuseMessage } from "../messages/open-message.ts";
 import { countOthers, directRecord, forgottenGroup } from "../messages/participants.ts";
 import { isFromThisDevice, readOwn } from "../messages/read-own.ts";
 import { type ReceivedMessage, withoutContent } from "../messages/received-message.ts";
@@ -38,7 +38,7 @@ interface Applying {
 /** An entry with what had to be asked for before it can be applied. */
 interface Prepared {
   entry: SyncEntry;
-  /** Of another device, opened and judged. */
+  /** Of another device, opened and judged; of any device, refused. */
   message?: ReceivedMessage | undefined;
   conversation?: StoredConversation | undefined;
   /** Of a message of this user's: for how many others it is; null: not known. */
@@ -57,7 +57,9 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
   for (const step of batch.steps) {
     if (step.type === "entry") prepared.push(await prepare(step.entry, { ...applying, windows }));
   }
-  const received = prepared.flatMap(({ message }) => (message ? [message] : []));
+  const received = prepared.flatMap(({ message }) =>
+    message && !isFromThisDevice(message, session.me) ? [message] : [],
+  );
   const news = await session.turns.run(async () => {
     const draft = new Draft(session.store);
     const placing = new Placing(draft, { source: "stream", me: session.me });
@@ -110,8 +112,12 @@ async function newsOf(
 }
 
 async function prepare(entry: SyncEntry, applying: Applying & { windows: ReplayWindows }): Promise<Prepared> {
+  const { event, log, refused } = entry;
+  if (refused && event?.type === "message.created") {
+    const { me } = applying.session;
+    return { entry, message: refuseMessage(event.message, { log, reason: refused, me }) };
+  }
   const conversation = await ensureConversation(applying.session, { entry, signal: applying.signal });
-  const { event } = entry;
   if (event?.type === "message.created") {
     const message = await receive(event.message, applying);
     const isOwn = message?.isOwn && conversation !== undefined;
@@ -173,9 +179,9 @@ async function place(
   { entry, message, conversation, recipients }: Prepared,
   { draft, placing }: { draft: Draft; placing: Placing },
 ): Promise<void> {
-  const { event, seq, at } = entry;
+  const { event, log, seq, at, refused } = entry;
   if (!event) return;
-  const conversationId = entry.log as string as ConversationId;
+  const conversationId = log as string as ConversationId;
   if (conversation && !(await conversationRecord.get(draft, conversationId))) {
     const readThrough = await takeReadElsewhere(draft, conversationId);
     draft.put(conversationRecord.put([conversationId], { ...conversation, readThrough }));
@@ -185,7 +191,9 @@ async function place(
   const where = { conversationId, seq, at };
   switch (event.type) {
     case "message.created": {
-      if (isFromThisDevice(event.message, me)) {
+      // The account's log has no timeline.
+      if (refused && log === (me.userId as string)) return;
+      if (!refused && isFromThisDevice(event.message, me)) {
         const own = await readOwn(draft, event.message, me);
         draft.put(...own.writes);
         await placing.message(own.message, where, own.known);

@@ -102,7 +102,7 @@ export class LiveStream {
   }
 
   #receive(value: unknown): void {
-    const event = parseStreamEvent(value);
+    const event = parseStreamEvent(value, this.#options.session.me.userId);
     if (!event) return;
     if (event.type === "typing") this.#tellTyping(event);
     else this.#handle(event);
@@ -141,13 +141,13 @@ export class LiveStream {
   }
 
   async #fill(range: Range): Promise<void> {
-    const { api } = this.#options.session;
+    const { api, me } = this.#options.session;
     try {
       const answer: unknown = await api.call(
         (server, options) => server.sync.fill.query(range, options),
         this.#connection.signal,
       );
-      this.#handle({ type: "filled", range, entries: parseFilled(answer) });
+      this.#handle({ type: "filled", range, entries: parseFilled(answer, me.userId) });
     } catch (error) {
       const isGone = error instanceof SottoError && error.code === "LOG_NOT_FOUND";
       if (isGone) this.#handle({ type: "filled", range, entries: [] });

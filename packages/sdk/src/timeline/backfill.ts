@@ -1,6 +1,6 @@
 import { type ConversationId, type LogId, maxFillEntries } from "@sotto/schema";
 import { countOthers } from "../messages/participants.ts";
-import { openMessage } from "../messages/open-message.ts";
+import { openMessage, refuseMessage } from "../messages/open-message.ts";
 import { isFromThisDevice, readOwn } from "../messages/read-own.ts";
 import type { ReceivedMessage } from "../messages/received-message.ts";
 import type { Session } from "../session.ts";
@@ -28,7 +28,9 @@ export async function backfill(session: Session, id: ConversationId, signal: Abo
     (server, options) => server.sync.fill.query(range, options),
     signal,
   );
-  const entries = parseFilled(answer).filter(({ log, seq }) => log === range.log && seq <= floor);
+  const entries = parseFilled(answer, session.me.userId).filter(
+    ({ log, seq }) => log === range.log && seq <= floor,
+  );
   const opened = await Promise.all(
     entries.map((entry) => open(session, { entry, id, conversation }, signal)),
   );
@@ -58,7 +60,7 @@ async function findEdge(
 
 interface Opened {
   entry: SyncEntry;
-  /** Of another device. */
+  /** Of another device; of any device, refused. */
   message: ReceivedMessage | undefined;
   /** Of a message of this user's: for how many others it is; null: not known. */
   recipients?: number | null | undefined;
@@ -70,9 +72,9 @@ async function open(
   signal: AbortSignal,
 ): Promise<Opened> {
   const { me, account, directory } = session;
-  const { event } = entry;
-  if (event?.type !== "message.created" || event.message.conversationId !== id)
-    return { entry, message: undefined };
+  const { event, refused } = entry;
+  if (event?.type !== "message.created") return { entry, message: undefined };
+  if (refused) return { entry, message: refuseMessage(event.message, { log: id, reason: refused, me }) };
   if (isFromThisDevice(event.message, me)) return { entry, message: undefined };
   const { message, header } = await openMessage(event.message, { me, keys: account.keys, directory, signal });
   if (header?.class === "control") return { entry, message: undefined };
@@ -88,7 +90,7 @@ async function place(
 ): Promise<void> {
   const where = { conversationId: id, seq, at };
   if (event?.type !== "message.created") {
-    if (event && "conversationId" in event && event.conversationId === id) await placing.told(event, where);
+    if (event) await placing.told(event, where);
     return;
   }
   if (message) await placing.message(message, where, { recipients });

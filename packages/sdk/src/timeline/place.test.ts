@@ -14,6 +14,7 @@ import {
   bob,
   clientId,
   conversation,
+  elsewhere,
   me,
   said,
   sealedElsewhere,
@@ -268,6 +269,22 @@ test("an old message that is shown anew is not accepted, in what is asked for of
     "past",
   );
   expect(await contents(store)).toMatchObject([{ kind: "text" }, { kind: "unreadable", reason: "replayed" }]);
+});
+
+test("a line that cannot be read does not take the id of another message", async () => {
+  const store = memoryStore();
+  await begin(store);
+  const mine = said(bob, 1, text("mine"));
+  await arrive(store, [[1, mine]]);
+  const draft = new Draft(store);
+  const placing = new Placing(draft, { source: "stream", me });
+  const { id, senderUserId, senderDeviceId, sentAt, isOwn } = mine;
+  const moved = { id, conversationId: elsewhere, senderUserId, senderDeviceId, sentAt, isOwn };
+  const at = { conversationId: elsewhere, seq: 2, at: timeOf(2) };
+  await placing.message({ ...moved, kind: "unreadable", reason: "wrong_conversation" }, at);
+  await placing.receipt(id, "read", alice);
+  await store.commit(draft.writes);
+  expect(await show(store)).toMatchObject([{ id, state: "read" }]);
 });
 
 test("an old edit that is shown anew does not bring its text back", async () => {

@@ -224,11 +224,7 @@ export class Placing {
   }
 
   async #overlay(conversationId: ConversationId, name: string, overlay: Overlay): Promise<void> {
-    const [author = "", clientMessageId] = name.split("/");
-    const seq =
-      clientMessageId === undefined
-        ? (await idRecord.get(this.#draft, author))?.seq
-        : await placeRecord.get(this.#draft, conversationId, author, clientMessageId);
+    const seq = await this.#find(conversationId, name);
     const message = seq === undefined ? undefined : await messageRecord.get(this.#draft, conversationId, seq);
     if (seq === undefined || !message) {
       const earlier = (await orphanRecord.get(this.#draft, conversationId, name)) ?? emptyOverlay;
@@ -236,6 +232,15 @@ export class Placing {
       return;
     }
     await this.#replace({ conversationId, seq }, message, mergeOverlays(message.overlay, overlay));
+  }
+
+  /** By `author/clientMessageId` or the server's id. */
+  async #find(conversationId: ConversationId, name: string): Promise<number | undefined> {
+    const [first = "", clientMessageId] = name.split("/");
+    if (clientMessageId !== undefined)
+      return placeRecord.get(this.#draft, conversationId, first, clientMessageId);
+    const at = await idRecord.get(this.#draft, first);
+    return at?.conversationId === conversationId ? at.seq : undefined;
   }
 
   async #replace(
@@ -291,7 +296,9 @@ export class Placing {
         : null,
     };
     if (isNamed) this.#draft.put(placeRecord.put([conversationId, ...name], seq));
-    this.#draft.put(idRecord.put([message.id], { conversationId, seq }));
+    // One that cannot be read may have the id of another.
+    if (content.kind !== "unreadable" || !(await idRecord.get(this.#draft, message.id)))
+      this.#draft.put(idRecord.put([message.id], { conversationId, seq }));
     await this.#put(place, withOverlay(stored, overlay), own.isShown);
   }
 

@@ -11,6 +11,7 @@ import { conversationRecord } from "./records.ts";
 const id = (kind: string, n: number) => `0197a2f0-${kind}-7000-8000-${n.toString(16).padStart(12, "0")}`;
 
 export const conversation: ConversationId = conversationId.parse(id("0001", 1));
+export const elsewhere: ConversationId = conversationId.parse(id("0001", 2));
 export const alice: UserId = userId.parse(id("0002", 1));
 export const bob: UserId = userId.parse(id("0002", 2));
 /** Bob reads. */
