@@ -54,6 +54,70 @@ test("a server that withholds a message, and gives it later in another place, is
   expect(await bob.to(alice).withheld()).toEqual([]);
 });
 
+test("a server that withholds a message has no excuse that nobody sees, or that names another user", async () => {
+  await using server = await startTestServer();
+  const { url, database } = server;
+  await using alice = await TestUser.open({ url });
+  await using bob = await TestUser.open({ url });
+  const group = await alice.client.groups.create("two", { memberUserIds: [bob.userId] });
+  await bob.untilGroup(group.groupId);
+  const changes: string[] = [];
+  bob.client.on("change", ({ type }) => changes.push(type));
+
+  /** Deletions that stand where the message stood, and before it. */
+  const withhold = async (
+    to: ReturnType<TestUser["to"]> | typeof group,
+    excuses: { messageId: string; senderUserId?: string }[],
+  ) => {
+    const before = bob.received.length;
+    await to.send("1");
+    await bob.untilReceived(before + 1);
+    await bob.client.stop();
+    const { id, conversationId } = await to.send("2");
+    const events = excuses.map((excuse) =>
+      JSON.stringify({ type: "message.deleted", conversationId, userId: alice.userId, ...excuse }),
+    );
+    await runSql(
+      database.url,
+      `delete from messages where id = '${id}';
+       insert into conversation_entries (conversation_id, seq, at, event)
+         select id, last_seq - 1 + n, now(), event
+         from conversations, unnest(array[${events.map((one) => `'${one}'`).join(",")}]::jsonb[])
+           with ordinality as excuse (event, n)
+         where id = '${conversationId}';
+       update conversations set last_seq = last_seq - 1 + ${events.length} where id = '${conversationId}'`,
+    );
+    await to.send("3");
+    const told = bob.event("sequence");
+    await bob.start();
+    await bob.untilReceived(before + 2);
+    return { told, conversationId };
+  };
+  const missed = {
+    type: "withheld",
+    senderUserId: alice.userId,
+    senderDeviceId: alice.me.deviceId,
+    missing: 1,
+  };
+
+  const inGroup = await withhold(group, [
+    { messageId: crypto.randomUUID() },
+    { messageId: crypto.randomUUID(), senderUserId: bob.userId },
+  ]);
+  expect(await inGroup.told).toMatchObject({ ...missed, conversationId: group.groupId });
+  const shown = ["(created)", "1", "(deleted)", "3"];
+  await bob.untilShows(bob.client.groups.get(group.groupId), shown);
+
+  changes.length = 0;
+  const direct = await withhold(alice.to(bob), [
+    { messageId: crypto.randomUUID() },
+    { messageId: crypto.randomUUID(), senderUserId: alice.userId },
+  ]);
+  expect(await direct.told).toMatchObject({ ...missed, conversationId: direct.conversationId });
+  await bob.untilShows(bob.to(alice), ["1", "3"]);
+  expect(changes).toEqual([]);
+}, 60_000);
+
 test("a message that the server refused is not missed by anybody", async () => {
   await using server = await startTestServer();
   await using alice = await TestUser.open(server);

@@ -11,8 +11,8 @@ import { Draft } from "../storage/draft.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store } from "../storage/store.ts";
 import { ensureConversation } from "../timeline/identify-conversation.ts";
-import { Placing } from "../timeline/place.ts";
-import { type StoredConversation, conversationRecord, idRecord, orphanRecord } from "../timeline/records.ts";
+import { Placing, isUnseen } from "../timeline/place.ts";
+import { type StoredConversation, conversationRecord } from "../timeline/records.ts";
 import { takeReadElsewhere, placeReadElsewhere } from "../timeline/mark-read.ts";
 import { gapWrite } from "./heal-gap.ts";
 import { ReplayWindows } from "./replay-windows.ts";
@@ -69,6 +69,7 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
     const emptied = placing.hasDeleted ? await inbox.deletedWrites(isDeleted) : [];
     const told = await newsOf(session, {
       batch,
+      prepared,
       touched: placing.touched,
       hasReceived: unread.length > 0 || emptied.length > 0,
       sequences: windows.events(),
@@ -89,26 +90,22 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
 
 async function newsOf(
   { store }: Session,
-  given: { batch: Batch<SyncEntry> } & Pick<BatchNews, "touched" | "hasReceived" | "sequences">,
+  given: { batch: Batch<SyncEntry>; prepared: Prepared[] } & Pick<
+    BatchNews,
+    "touched" | "hasReceived" | "sequences"
+  >,
 ): Promise<BatchNews> {
-  const { batch, ...told } = given;
+  const { batch, prepared, ...told } = given;
   const last = store.tabs && (await batchRecord.get(store));
-  const news: BatchNews = {
-    type: "batch",
-    n: (last?.n ?? 0) + 1,
-    ...told,
-    gaps: [],
-    events: [],
-  };
-  for (const step of batch.steps) {
-    if (step.type === "resync") {
-      const { log, prunedFrom, prunedThrough } = step;
-      news.gaps.push({ log, prunedFrom, prunedThrough });
-    } else if (step.entry.event && step.entry.event.type !== "message.created") {
-      news.events.push(step.entry.event);
-    }
-  }
-  return news;
+  const gaps = batch.steps.flatMap((step) => {
+    if (step.type !== "resync") return [];
+    const { log, prunedFrom, prunedThrough } = step;
+    return [{ log, prunedFrom, prunedThrough }];
+  });
+  const events = prepared.flatMap(({ entry: { event } }) =>
+    event && event.type !== "message.created" ? [event] : [],
+  );
+  return { type: "batch", n: (last?.n ?? 0) + 1, ...told, gaps, events };
 }
 
 async function prepare(entry: SyncEntry, applying: Applying & { windows: ReplayWindows }): Promise<Prepared> {
@@ -126,25 +123,27 @@ async function prepare(entry: SyncEntry, applying: Applying & { windows: ReplayW
       : undefined;
     return { entry, conversation, message, recipients };
   }
-  if (event) await follow(event, applying);
+  const isGroup = conversation?.isGroup === true;
+  // A direct conversation has no moderators: nobody but the author deletes there, in a signed message.
+  if (event?.type === "message.deleted" && !isGroup)
+    return { entry: { ...entry, event: undefined }, conversation };
+  if (isGroup) await follow(entry, applying);
   return { entry, conversation };
 }
 
-/** What explains that numbers of messages do not come. */
+/** What explains that numbers of messages of a group do not come: each has a line that shows it. */
 async function follow(
-  event: Event,
+  { event, seq }: SyncEntry,
   { session: { me, store }, windows }: Applying & { windows: ReplayWindows },
 ): Promise<void> {
-  if (event.type === "message.deleted") {
-    const { conversationId, messageId } = event;
-    const isKnown =
-      (await idRecord.get(store, messageId)) ??
-      (await orphanRecord.get(store, conversationId, messageId))?.deletion;
-    if (!isKnown) await windows.erased(conversationId, messageId);
+  if (event?.type === "message.deleted") {
+    const { conversationId, messageId, senderUserId } = event;
+    if (senderUserId !== undefined && (await isUnseen(store, event, seq)))
+      await windows.erased({ conversationId, senderUserId }, messageId);
     return;
   }
   const isBack =
-    event.type === "group.changed" &&
+    event?.type === "group.changed" &&
     (event.action === "members_added" || event.action === "member_joined") &&
     event.userIds?.includes(me.userId);
   if (isBack) await windows.resume(event.conversationId);

@@ -21,13 +21,16 @@ const replayRecord = defineRecord(
 );
 type Counters = z.output<typeof replayRecord.schema>;
 
-/** Deleted messages of a conversation whose numbers are not known yet: the log has their places, not their headers. */
-const erasedRecord = defineRecord("erased", z.number());
+/** By conversation and user, deleted messages whose numbers are not known yet: the log has their places, not their headers. */
+const erasedRecord = defineRecord("erased-of", z.number());
 
-/** A device in a conversation. */
-export interface Sender {
+interface SendingUser {
   conversationId: ConversationId;
   senderUserId: UserId;
+}
+
+/** A device in a conversation. */
+export interface Sender extends SendingUser {
   senderDeviceId: DeviceId;
 }
 
@@ -56,7 +59,7 @@ export async function listWithheld(store: Store, conversationId: ConversationId)
 export class ReplayWindows {
   readonly #store: Store;
   readonly #moved = new Map<string, { sender: Sender; before: number; counters: Counters }>();
-  readonly #erased = new Map<ConversationId, number>();
+  readonly #erased = new Map<string, { user: SendingUser; count: number }>();
   readonly #came = new Set<MessageId>();
   readonly #reordered: SequenceEvent[] = [];
 
@@ -81,7 +84,7 @@ export class ReplayWindows {
       isResumed: isBack ? false : (known?.isResumed ?? false),
       excused: excused.filter((one) => one > accepted.window.highest - replayWindowSize),
     };
-    await this.#put(sender, isBack ? next : await this.#excuseErased(sender.conversationId, next, accepted));
+    await this.#put(sender, isBack ? next : await this.#excuseErased(sender, next, accepted));
     return "fresh";
   }
 
@@ -97,11 +100,11 @@ export class ReplayWindows {
     this.#came.add(id);
   }
 
-  /** A message that was deleted before it came. */
-  async erased(conversationId: ConversationId, id: MessageId): Promise<void> {
+  /** A user's message that was deleted before it came: its line shows that. */
+  async erased(user: SendingUser, id: MessageId): Promise<void> {
     if (this.#came.has(id)) return;
     this.#came.add(id);
-    this.#erased.set(conversationId, (await this.#countErased(conversationId)) + 1);
+    this.#setErased(user, (await this.#countErased(user)) + 1);
   }
 
   /** This user is back in a group. */
@@ -119,7 +122,9 @@ export class ReplayWindows {
   writes(): StoreWrite[] {
     return [
       ...[...this.#moved.values()].map(({ sender, counters }) => replayRecord.put(keyOf(sender), counters)),
-      ...[...this.#erased].map(([id, count]) => erasedRecord.put([id], count)),
+      ...[...this.#erased.values()].map(({ user, count }) =>
+        erasedRecord.put([user.conversationId, user.senderUserId], count),
+      ),
     ];
   }
 
@@ -147,24 +152,29 @@ export class ReplayWindows {
     this.#moved.set(key, { sender, before, counters });
   }
 
-  async #countErased(id: ConversationId): Promise<number> {
-    return this.#erased.get(id) ?? (await erasedRecord.get(this.#store, id)) ?? 0;
+  async #countErased({ conversationId, senderUserId }: SendingUser): Promise<number> {
+    const moved = this.#erased.get(`${conversationId}/${senderUserId}`);
+    return moved?.count ?? (await erasedRecord.get(this.#store, conversationId, senderUserId)) ?? 0;
   }
 
-  /** A gap may be what a moderator has deleted: whose that was, the log does not tell. */
+  #setErased(user: SendingUser, count: number): void {
+    this.#erased.set(`${user.conversationId}/${user.senderUserId}`, { user, count });
+  }
+
+  /** A gap may be what a moderator has deleted: of which of the user's devices that was, the log does not tell. */
   async #excuseErased(
-    id: ConversationId,
+    sender: Sender,
     counters: Counters,
     { withheld }: { withheld: { from: number; to: number } | undefined },
   ): Promise<Counters> {
     if (!withheld) return counters;
-    const erased = await this.#countErased(id);
+    const erased = await this.#countErased(sender);
     if (erased === 0) return counters;
     const skipped = missingCounters(counters).filter(
       (one) => one >= withheld.from && !counters.excused.includes(one),
     );
     const deleted = skipped.slice(0, erased);
-    this.#erased.set(id, erased - deleted.length);
+    this.#setErased(sender, erased - deleted.length);
     return { ...counters, excused: [...counters.excused, ...deleted] };
   }
 }

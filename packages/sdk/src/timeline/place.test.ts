@@ -1,3 +1,4 @@
+import type { MessageId, UserId } from "@sotto/schema";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { KnownPayload } from "../crypto/payload.ts";
@@ -119,47 +120,50 @@ test("nothing stays of what was deleted, also of what came after", async () => {
   expect(await summarize({ store, me }, conversation)).toMatchObject({ unreadCount: 0 });
 });
 
+/** The server's word that a moderator has deleted a message. */
+async function moderate(store: Store, seq: number, message: { id: MessageId; senderUserId?: UserId }) {
+  const { id: messageId, senderUserId } = message;
+  const draft = new Draft(store);
+  await new Placing(draft, { source: "stream", me }).told(
+    { type: "message.deleted", conversationId: conversation, messageId, userId: bob, senderUserId },
+    { conversationId: conversation, seq, at: timeOf(seq) },
+  );
+  await store.commit(draft.writes);
+}
+
 test("a moderator's deletion is the server's to tell, before the message or after it", async () => {
   for (const isBefore of [true, false]) {
     const store = memoryStore();
-    await begin(store);
+    await begin(store, null);
     const message = said(alice, 1, text("rude"));
     if (!isBefore) await arrive(store, [[1, message]]);
-    const draft = new Draft(store);
-    const event = {
-      type: "message.deleted",
-      conversationId: conversation,
-      messageId: message.id,
-      userId: bob,
-    } as const;
-    await new Placing(draft, { source: "stream", me }).told(event, {
-      conversationId: conversation,
-      seq: 2,
-      at: timeOf(2),
-    });
-    await store.commit(draft.writes);
+    await moderate(store, 2, { id: message.id });
     if (isBefore) await arrive(store, [[1, message]], "past");
     expect(await contents(store)).toEqual([{ kind: "deleted", by: "moderator", userId: bob }]);
   }
 });
 
-test("a message that was deleted before this device saw it has its line; one that it has has no other", async () => {
+test("a direct conversation has no moderator, whatever the server tells", async () => {
   const store = memoryStore();
   await begin(store);
+  const [first, second] = [1, 2].map((n) => said(alice, n, text(`text ${n}`)));
+  if (!first || !second) throw new Error("two were made");
+  await arrive(store, [[1, first]]);
+  await moderate(store, 2, { id: first.id });
+  await moderate(store, 3, { id: second.id });
+  await moderate(store, 4, second);
+  await arrive(store, [[5, second]]);
+  expect(await contents(store)).toMatchObject([{ text: "text 1" }, { text: "text 2" }]);
+});
+
+test("a message that was deleted before this device saw it has its line; one that it has has no other", async () => {
+  const store = memoryStore();
+  await begin(store, null);
   await arrive(store, [[1, said(alice, 1, text("seen"))]]);
-  const draft = new Draft(store);
-  const placing = new Placing(draft, { source: "stream", me });
   const [seen, unseen] = [said(alice, 1, text("")), said(alice, 2, text(""))];
-  for (const [seq, { id }] of [
-    [2, unseen],
-    [3, seen],
-    [4, unseen],
-  ] as const) {
-    const named = { type: "message.deleted", conversationId: conversation, messageId: id } as const;
-    const at = { conversationId: conversation, seq, at: timeOf(seq) };
-    await placing.told({ ...named, userId: bob, ...(seq === 4 ? {} : { senderUserId: alice }) }, at);
-  }
-  await store.commit(draft.writes);
+  await moderate(store, 2, unseen);
+  await moderate(store, 3, seen);
+  await moderate(store, 4, { id: unseen.id });
   const content = { kind: "deleted", by: "moderator", userId: bob };
   expect(await show(store)).toMatchObject([
     { seq: 1, id: seen.id, content },

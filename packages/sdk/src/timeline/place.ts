@@ -6,6 +6,7 @@ import type { FileMessage, OpenedMessage, ReceivedMessage } from "../messages/re
 import type { Me } from "../identity/account.ts";
 import { erasedWrites, outgoingRecord, withoutContent } from "../messages/outgoing-queue.ts";
 import type { Draft } from "../storage/draft.ts";
+import type { Reader } from "../storage/records.ts";
 import { type Overlay, type Reaction, emptyOverlay, mergeOverlays } from "./overlay.ts";
 import {
   type Receipts,
@@ -153,6 +154,8 @@ export class Placing {
         return;
       }
       case "message.deleted": {
+        // A direct conversation has no moderators.
+        if (!(await conversationRecord.get(this.#draft, conversationId))?.isGroup) return;
         await this.#showErased(event, place);
         const deletion = { by: "moderator" as const, userId: event.userId };
         await this.#overlay(conversationId, event.messageId, { ...emptyOverlay, deletion });
@@ -168,8 +171,7 @@ export class Placing {
   /** In the place of a message that this device has never seen. */
   async #showErased(event: Extract<Event, { type: "message.deleted" }>, place: Place): Promise<void> {
     const { conversationId, messageId: id, senderUserId } = event;
-    if (senderUserId === undefined || (await idRecord.get(this.#draft, id))) return;
-    if (await messageRecord.get(this.#draft, conversationId, place.seq)) return;
+    if (senderUserId === undefined || !(await isUnseen(this.#draft, event, place.seq))) return;
     const isOwn = senderUserId === this.#me.userId;
     if (isOwn) this.#draft.put(...(await erasedWrites(this.#draft, { kind: "group", conversationId }, id)));
     this.#draft.put(idRecord.put([id], { conversationId, seq: place.seq }));
@@ -358,6 +360,17 @@ export class Placing {
     }
     return overlay;
   }
+}
+
+/** A message that the log says was deleted, in a place where nothing stands yet. */
+export async function isUnseen(
+  store: Reader,
+  { conversationId, messageId }: { conversationId: ConversationId; messageId: MessageId },
+  seq: number,
+): Promise<boolean> {
+  const known =
+    (await idRecord.get(store, messageId)) ?? (await messageRecord.get(store, conversationId, seq));
+  return known === undefined;
 }
 
 const nameOf = (conversationId: string, senderUserId: string, clientMessageId: string): string =>

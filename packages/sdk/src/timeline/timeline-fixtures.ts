@@ -52,8 +52,8 @@ export function sealedElsewhere(message: OpenedMessage): ReceivedMessage {
 }
 
 /** Makes the conversation known, without a message. */
-export async function begin(store: Store): Promise<void> {
-  await store.commit([conversationRecord.put([conversation], newConversation({ peerUserId: alice }, 0))]);
+export async function begin(store: Store, peerUserId: UserId | null = alice): Promise<void> {
+  await store.commit([conversationRecord.put([conversation], newConversation({ peerUserId }, 0))]);
 }
 
 export async function arrive(
