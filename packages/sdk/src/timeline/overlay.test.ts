@@ -1,12 +1,14 @@
 import { userId } from "@sotto/schema";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Overlay, emptyOverlay, groupReactions, mergeOverlays } from "./overlay.ts";
+import { type Overlay, emptyOverlay, groupReactions, mergeOverlays, toldBy } from "./overlay.ts";
 
 const users = ["0197a2f0-0000-7000-8000-00000000000a", "0197a2f0-0000-7000-8000-00000000000b"].map((id) =>
   userId.parse(id),
 );
-const stamp = { sentAtMs: fc.integer({ min: 0, max: 3 }), by: fc.constantFrom("m1", "m2", "m3") };
+const signedBy = fc.constantFrom("m1", "m2", "m3");
+const stamp = { sentAtMs: fc.integer({ min: 0, max: 3 }), by: signedBy };
+const toldOrSigned = fc.oneof(signedBy, fc.constantFrom(toldBy(1), toldBy(2)));
 const user = fc.constantFrom(...users);
 const overlay: fc.Arbitrary<Overlay> = fc.record({
   // One message says one thing: what bears the same stamp is the same.
@@ -18,8 +20,8 @@ const overlay: fc.Arbitrary<Overlay> = fc.record({
     },
   ),
   reactions: fc
-    .record({ ...stamp, userId: user, emoji: fc.constantFrom("👍", "❤️") })
-    .map((one) => [{ ...one, isRemoved: one.by === "m2" }]),
+    .record({ ...stamp, by: toldOrSigned, userId: user, emoji: fc.constantFrom("👍", "❤️") })
+    .map((one) => [{ ...one, isRemoved: one.by === "m2" || one.by === toldBy(2) }]),
 });
 
 const noId = "0197a2f0-0000-7000-8000-";
@@ -33,7 +35,7 @@ function crowdOf(seed: number, userCount: number, count: number): Overlay {
       emoji: `e${mixed % 97}`,
       isRemoved: stamp % 5 === 0,
       sentAtMs: stamp,
-      by: `m${stamp}`,
+      by: stamp % 3 === 0 ? toldBy(stamp) : `m${stamp}`,
     };
   });
   return { ...emptyOverlay, reactions };
@@ -91,6 +93,35 @@ test("merging does not care about order, grouping or repetition", () => {
       expect(mergeOverlays(a, a)).toEqual(a);
     }),
   );
+});
+
+test("what a user has signed counts before what the server tells of the user, whatever the times are", () => {
+  const [alice] = users;
+  if (!alice) throw new Error("one was given");
+  const of = (sentAtMs: number, by: string, isRemoved: boolean): Overlay => ({
+    ...emptyOverlay,
+    reactions: [{ userId: alice, emoji: "👍", sentAtMs, by, isRemoved }],
+  });
+  const signed = [of(5, "m1", false), of(6, "m2", true)];
+  const told = [of(1, toldBy(1), true), of(9, toldBy(2), false)];
+  for (const [one, other] of [
+    [signed, told],
+    [told, signed],
+  ] as const) {
+    expect(groupReactions([...one, ...other].reduce(mergeOverlays, emptyOverlay))).toEqual([]);
+  }
+  expect(groupReactions(told.reduce(mergeOverlays, emptyOverlay))).toEqual([
+    { emoji: "👍", userIds: [alice] },
+  ]);
+});
+
+test("what the server tells pushes out nothing that was signed", () => {
+  const signed = wordsOf(1, 64, 1);
+  const told = wordsOf(1, 200, 1000).map(({ userId: of, sentAtMs }, at) => {
+    return { userId: of, emoji: `told ${at}`, isRemoved: false, sentAtMs, by: toldBy(at) };
+  });
+  const { reactions } = mergeWords([signed, told]);
+  expect(reactions).toEqual(signed);
 });
 
 test("the last word of each user on each emoji counts", () => {

@@ -3,14 +3,20 @@ import type { UserId } from "@sotto/schema";
 
 /**
  * Orders what one user did to one message: by the user's own clock, then by the id of the message that did it. The
- * server's numbers have no say, so that it cannot bring back what was replaced.
+ * server's numbers have no say, so that it cannot bring back what was replaced; what it tells itself comes before all
+ * that was signed.
  */
 interface Stamp {
-  /** The acting user's clock, ms since the epoch. */
+  /** The acting user's clock, ms since the epoch; of what the server tells itself: its own. */
   sentAtMs: number;
-  /** The acting message's `clientMessageId`; of what the server tells itself: "". */
+  /** The acting message's `clientMessageId`; of what the server tells itself: {@link toldBy}. */
   by: string;
 }
+
+/** By the entry's number, so that two at the same time come in the order of the log. */
+export const toldBy = (seq: number): string => String(seq).padStart(16, "0");
+/** No UUID looks so. */
+const isTold = ({ by }: Stamp): boolean => /^\d{16}$/.test(by);
 
 export interface Reaction extends Stamp {
   userId: UserId;
@@ -38,6 +44,7 @@ export interface Overlay {
 export const emptyOverlay: Overlay = { edit: null, deletion: null, reactions: [] };
 
 function isLater(a: Stamp, b: Stamp): boolean {
+  if (isTold(a) !== isTold(b)) return isTold(b);
   return a.sentAtMs === b.sentAtMs ? a.by > b.by : a.sentAtMs > b.sentAtMs;
 }
 

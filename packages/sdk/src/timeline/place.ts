@@ -7,7 +7,7 @@ import type { Me } from "../identity/account.ts";
 import { erasedWrites, outgoingRecord, withoutContent } from "../messages/outgoing-queue.ts";
 import type { Draft } from "../storage/draft.ts";
 import type { Reader } from "../storage/records.ts";
-import { type Overlay, type Reaction, emptyOverlay, mergeOverlays } from "./overlay.ts";
+import { type Overlay, type Reaction, emptyOverlay, mergeOverlays, toldBy } from "./overlay.ts";
 import {
   type Receipts,
   type StoredContent,
@@ -147,8 +147,7 @@ export class Placing {
       case "reaction.removed": {
         const isRemoved = event.type === "reaction.removed";
         const { userId, emoji, messageId } = event;
-        // Two at the same time come in the order of the log.
-        const by = String(place.seq).padStart(16, "0");
+        const by = toldBy(place.seq);
         const reaction: Reaction = { userId, emoji, isRemoved, sentAtMs: Date.parse(at), by };
         await this.#overlay(conversationId, messageId, { ...emptyOverlay, reactions: [reaction] });
         return;
