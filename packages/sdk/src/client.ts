@@ -114,8 +114,9 @@ export interface Client extends AsyncDisposable {
   /**
    * Every message of others, and of this user's other devices, once and in order. A message counts as consumed when the
    * next one is asked for, or the loop's body reaches its end; one that is not consumed, because of a crash, `break` or
-   * an error, comes again first at the next iteration. There is one iteration at a time (`BUSY`). It ends when `signal`
-   * aborts and with `stop`; it throws when the stream is over: `SIGNED_OUT`, `DEVICE_REMOVED`, `REPLACED`.
+   * an error, comes again first at the next iteration. While there is none, the newest 10,000 are kept. There is one
+   * iteration at a time (`BUSY`). It ends when `signal` aborts and with `stop`; it throws when the stream is over:
+   * `SIGNED_OUT`, `DEVICE_REMOVED`, `REPLACED`.
    *
    * @example
    * ```ts

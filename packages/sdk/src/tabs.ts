@@ -3,6 +3,7 @@ import type { AnySottoError } from "./errors.ts";
 import type { ClientStatus } from "./events.ts";
 import type { Account } from "./identity/account.ts";
 import type { Inbox } from "./messages/inbox.ts";
+import type { ReceivedMessage } from "./messages/received-message.ts";
 import type { News, SharedNews } from "./news.ts";
 import type { Store } from "./storage/store.ts";
 
@@ -67,10 +68,12 @@ export interface ClientTab {
 export interface InboxReading {
   /** Up to this number everything was consumed somewhere: what comes is numbered above it. */
   consumedThrough(): Promise<number>;
+  /** Somebody reads: nothing is to be dropped. */
+  isOpen(): Promise<boolean>;
   /** Gives the number after which to begin. */
   begin(): Promise<number>;
   /** A message is forgotten once every tab that is reading has consumed it. */
-  consume(seq: number): Promise<void>;
+  consume(seq: number, message: ReceivedMessage): Promise<void>;
   end(): Promise<void>;
 }
 

@@ -3,6 +3,8 @@ import { SottoError } from "../errors.ts";
 import { memoryStore } from "../storage/memory-store.ts";
 import type { Store } from "../storage/store.ts";
 import { Inbox } from "./inbox.ts";
+import { alice, clientId, conversation, said } from "../timeline/timeline-fixtures.ts";
+import { nameOf } from "./received-message.ts";
 import { messageOf } from "./received-message-fixtures.ts";
 
 async function receive(store: Store, inbox: Inbox, ...texts: string[]): Promise<void> {
@@ -36,6 +38,59 @@ test("what was not consumed comes again after a restart, what was consumed does 
   const restarted = new Inbox(store);
   await receive(store, restarted, "4");
   expect(await readAll(restarted, "4")).toEqual(["2", "3", "4"]);
+});
+
+const numbers = (from: number, count: number): string[] =>
+  Array.from({ length: count }, (_, at) => String(from + at));
+
+test("while nobody reads the newest are kept, and nothing is lost to whoever reads", async () => {
+  const store = memoryStore();
+  const inbox = new Inbox(store, 100);
+  await receive(store, inbox, ...numbers(1, 90));
+  await receive(store, inbox, ...numbers(91, 60));
+  for (const kept of ["inbox/", "inbox-name/"]) expect(await store.list(kept)).toHaveLength(100);
+  const reader = inbox.read();
+  expect(await reader.next()).toMatchObject({ value: { ciphertext: "51" } });
+  await receive(store, inbox, ...numbers(151, 20));
+  expect(await reader.next()).toMatchObject({ value: { ciphertext: "52" } });
+  await reader.return();
+  expect(await store.list("inbox/")).toHaveLength(119);
+  await receive(store, inbox, "171");
+  expect(await store.list("inbox/")).toHaveLength(100);
+  expect(await inbox.read().next()).toMatchObject({ value: { ciphertext: "72" } });
+});
+
+test("what is deleted, and what edits it, says nothing any more; for that alone is read", async () => {
+  const store = memoryStore();
+  const inbox = new Inbox(store);
+  const edit = said(alice, 2, { kind: "edit", target: clientId(1), text: "secret too", sentAtMs: 2 });
+  const text = said(alice, 1, { kind: "text", text: "secret", sentAtMs: 1 });
+  await store.commit(await inbox.writesFor([text, edit]));
+  await receive(store, inbox, ...Array.from({ length: 100 }, (_, at) => String(at)));
+  let reads = 0;
+  const counted: Store = {
+    ...store,
+    get: async (key) => {
+      reads += key.startsWith("inbox/") ? 1 : 0;
+      return store.get(key);
+    },
+    list: async (prefix, options) => {
+      const items = await store.list(prefix, options);
+      reads += prefix === "inbox/" ? items.length : 0;
+      return items;
+    },
+  };
+  const names = [text.id, nameOf(conversation, alice, clientId(1)), "unknown"];
+  await store.commit(await new Inbox(counted).deletedWrites(names));
+  expect(reads).toBe(2);
+  expect(JSON.stringify(await store.list(""))).not.toContain("secret");
+  const reader = inbox.read();
+  expect([await reader.next(), await reader.next()]).toMatchObject([
+    { value: { kind: "deleted", id: text.id } },
+    { value: { kind: "deleted", id: edit.id } },
+  ]);
+  expect(await readAll(new Inbox(store), "99")).toHaveLength(100);
+  expect(await store.list("inbox-name/")).toHaveLength(1);
 });
 
 test("one reader at a time; the next one may follow", async () => {

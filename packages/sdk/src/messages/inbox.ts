@@ -1,26 +1,40 @@
+import * as z from "zod/mini";
 import { SottoError } from "../errors.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";
 import type { InboxReading } from "../tabs.ts";
-import { type ReceivedMessage, receivedMessage, withoutContent } from "./received-message.ts";
+import { type ReceivedMessage, deletedWith, receivedMessage, withoutContent } from "./received-message.ts";
 
 export const inboxRecord = defineRecord("inbox", receivedMessage);
+/** Numbers of the inbox by what a deletion names: it is not looked through for that. */
+const nameRecord = defineRecord("inbox-name", z.literal(1));
 const pageSize = 32;
+/** While nobody reads, older ones are dropped: an application may never read, and has the timeline. */
+const usualMaxUnread = 10_000;
+
+/** To be committed when a message leaves the inbox. */
+export function leavingInbox(seq: number, message: ReceivedMessage): StoreWrite[] {
+  const name = deletedWith(message);
+  return [inboxRecord.remove(seq), ...(name === undefined ? [] : [nameRecord.remove(name, seq)])];
+}
 
 /**
  * Received messages that the application has not consumed, in a running order. A message is consumed, and leaves the
- * store, when the application asks for the one after it; after a crash the unconsumed ones come again.
+ * store, when the application asks for the one after it; after a crash the unconsumed ones come again, while nobody
+ * reads at most the newest 10,000 of them.
  */
 export class Inbox {
   readonly #store: Store;
   readonly #reading: InboxReading;
+  readonly #maxUnread: number;
   #arrival = Promise.withResolvers<void>();
   #readers = new AbortController();
   #failure: Error | undefined;
   #isBeingRead = false;
 
-  constructor(store: Store) {
+  constructor(store: Store, maxUnread = usualMaxUnread) {
     this.#store = store;
+    this.#maxUnread = maxUnread;
     this.#reading = store.tabs?.readInbox(store) ?? readAlone(store);
   }
 
@@ -29,20 +43,39 @@ export class Inbox {
     if (messages.length === 0) return [];
     const [newest] = await inboxRecord.list(this.#store, [], { isReversed: true, limit: 1 });
     let last = Math.max(Number(newest?.path[0] ?? 0), await this.#reading.consumedThrough());
-    return messages.map((message) => inboxRecord.put([++last], message));
+    const dropped = await this.#droppedWrites(last + messages.length - this.#maxUnread, messages.length);
+    const added = messages.flatMap((message) => {
+      const name = deletedWith(message);
+      const at = ++last;
+      return [inboxRecord.put([at], message), ...(name === undefined ? [] : [nameRecord.put([name, at], 1)])];
+    });
+    return [...dropped, ...added];
   }
 
-  /** In a turn: what waits here of messages that were deleted says nothing any more. To be committed with the deletion. */
-  async deletedWrites(isDeleted: (message: ReceivedMessage) => boolean): Promise<StoreWrite[]> {
+  /** What is left over is dropped with the next ones. */
+  async #droppedWrites(through: number, count: number): Promise<StoreWrite[]> {
+    if (through <= 0 || (await this.#reading.isOpen())) return [];
+    const oldest = await inboxRecord.list(this.#store, [], { limit: count + pageSize });
+    return oldest.flatMap(({ path: [seq], value }) =>
+      Number(seq) > through ? [] : leavingInbox(Number(seq), value),
+    );
+  }
+
+  /**
+   * In a turn: what waits here of messages that were deleted, by what {@link deletedWith} gives, says nothing any more.
+   * To be committed with the deletion.
+   */
+  async deletedWrites(names: Iterable<string>): Promise<StoreWrite[]> {
     const writes: StoreWrite[] = [];
-    for (let after = 0; ;) {
-      const page = await inboxRecord.list(this.#store, [], { after: [after], limit: pageSize });
-      for (const { path, value } of page) {
-        after = Number(path[0]);
-        if (isDeleted(value)) writes.push(inboxRecord.put([after], withoutContent(value)));
+    for (const name of names) {
+      for (const { path } of await nameRecord.list(this.#store, [name])) {
+        const seq = Number(path[1]);
+        const message = await inboxRecord.get(this.#store, seq);
+        if (message) writes.push(inboxRecord.put([seq], withoutContent(message)));
+        writes.push(nameRecord.remove(name, seq));
       }
-      if (page.length < pageSize) return writes;
     }
+    return writes;
   }
 
   wake(): void {
@@ -91,7 +124,7 @@ export class Inbox {
           yield value;
           // Runs when the next one is asked for. Leaving the loop by `break` or an error does not come here.
           consumed = Number(path[0]);
-          await this.#reading.consume(consumed);
+          await this.#reading.consume(consumed, value);
         }
         if (page.length > 0) continue;
         if (this.#failure) throw this.#failure;
@@ -106,13 +139,20 @@ export class Inbox {
 /** What is consumed is forgotten at once. */
 function readAlone(store: Store): InboxReading {
   let last = 0;
+  let isOpen = false;
   return {
     consumedThrough: async () => last,
-    begin: async () => 0,
-    consume: async (seq) => {
-      last = seq;
-      await store.commit([inboxRecord.remove(seq)]);
+    isOpen: async () => isOpen,
+    begin: async () => {
+      isOpen = true;
+      return 0;
     },
-    end: async () => {},
+    consume: async (seq, message) => {
+      last = seq;
+      await store.commit(leavingInbox(seq, message));
+    },
+    end: async () => {
+      isOpen = false;
+    },
   };
 }

@@ -96,6 +96,23 @@ export function withoutContent(message: ReceivedMessage): DeletedMessage {
   return { id, conversationId, senderUserId, senderDeviceId, sentAt, isOwn, kind: "deleted" };
 }
 
+export const nameOf = (conversationId: string, senderUserId: string, clientMessageId: string): string =>
+  `${conversationId}/${senderUserId}/${clientMessageId}`;
+
+/** Which message's deletion takes its content away: its own id, or the name of the one that it edits. */
+export function deletedWith(message: ReceivedMessage): string | undefined {
+  switch (message.kind) {
+    case "reaction":
+    case "deletion":
+    case "deleted":
+      return undefined;
+    case "edit":
+      return nameOf(message.conversationId, message.senderUserId, message.target);
+    default:
+      return message.id;
+  }
+}
+
 const kinds = new Set<unknown>([
   "text",
   "file",

@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 import { SottoError } from "../errors.ts";
 import { toVersion2 } from "./migrations/to-version-2.ts";
+import { toVersion3 } from "./migrations/to-version-3.ts";
 import { defineRecord } from "./records.ts";
 import type { Store, StoreWrite } from "./store.ts";
 
@@ -12,7 +13,7 @@ import type { Store, StoreWrite } from "./store.ts";
 export type Migration = (store: Store) => Promise<StoreWrite[]>;
 
 /** The first of them makes version 2 of version 1, and so on. */
-const migrations: readonly Migration[] = [toVersion2];
+const migrations: readonly Migration[] = [toVersion2, toVersion3];
 
 const versionRecord = defineRecord("store-version", z.int().check(z.minimum(1)));
 

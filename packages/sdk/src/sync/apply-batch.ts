@@ -66,7 +66,7 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
     for (const one of prepared) await place(session, one, { draft, placing });
     const isDeleted = (message: ReceivedMessage) => placing.isDeleted(message);
     const unread = received.map((message) => (isDeleted(message) ? withoutContent(message) : message));
-    const emptied = placing.hasDeleted ? await inbox.deletedWrites(isDeleted) : [];
+    const emptied = placing.hasDeleted ? await inbox.deletedWrites(placing.deleted) : [];
     const told = await newsOf(session, {
       batch,
       prepared,

@@ -228,7 +228,7 @@ test("a tab is alone when the others have closed", async () => {
 
 async function receive(store: Store, ...texts: string[]): Promise<void> {
   await turnsOf(store, "store").run(async () =>
-    store.commit(await new Inbox(store).writesFor(texts.map(messageOf))),
+    store.commit(await new Inbox(store, 10).writesFor(texts.map(messageOf))),
   );
 }
 
@@ -254,5 +254,19 @@ describe("each reader of the inbox", () => {
     expect([await readNext(first), await readNext(third)]).toEqual(["4", "4"]);
     await Promise.all([first.return(), second.return(), third.return()]);
     expect(await one.list("inbox/")).toHaveLength(1);
+  });
+
+  test("loses nothing while any tab reads, however much waits", async () => {
+    await using opened = await openTabs(2);
+    const [one, two] = opened.stores;
+    if (!one || !two) throw new Error("no stores");
+    await receive(one, "1", "2");
+    const reading = new Inbox(two).read();
+    expect(await readNext(reading)).toBe("1");
+    await receive(one, ...Array.from({ length: 20 }, (_, at) => String(at + 3)));
+    expect(await readNext(reading)).toBe("2");
+    await reading.return();
+    await receive(one, "23");
+    expect(await readNext(new Inbox(two).read())).toBe("14");
   });
 });

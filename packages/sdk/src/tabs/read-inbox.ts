@@ -1,5 +1,5 @@
 import * as z from "zod/mini";
-import { inboxRecord } from "../messages/inbox.ts";
+import { inboxRecord, leavingInbox } from "../messages/inbox.ts";
 import { SottoError } from "../errors.ts";
 import { defineRecord } from "../storage/records.ts";
 import type { Store, StoreWrite } from "../storage/store.ts";
@@ -44,6 +44,10 @@ export function readInbox(store: Store, tab: ReadingTab): InboxReading {
 
   return {
     consumedThrough: getConsumed,
+    isOpen: async () => {
+      const [readers, alive] = [await readerRecord.list(store), await tab.listIds()];
+      return readers.some(({ path: [id = ""] }) => alive.includes(id));
+    },
     begin: async () => {
       const consumed = await getConsumed();
       await moveTo(consumed);
@@ -69,7 +73,7 @@ async function forgottenThrough(store: Store, through: number): Promise<StoreWri
   for (let after = 0; after < through;) {
     const [next] = await inboxRecord.list(store, [], { after: [after], limit: 1 });
     after = Number(next?.path[0] ?? Infinity);
-    if (after <= through) writes.push(inboxRecord.remove(after));
+    if (next && after <= through) writes.push(...leavingInbox(after, next.value));
   }
   return writes;
 }

@@ -2,7 +2,13 @@
 import type { ConversationId, MessageId, UserId } from "@sotto/schema";
 import type { Event } from "@sotto/schema";
 import type { FilePayload } from "../crypto/payload.ts";
-import type { FileMessage, OpenedMessage, ReceivedMessage } from "../messages/received-message.ts";
+import {
+  type FileMessage,
+  type OpenedMessage,
+  type ReceivedMessage,
+  deletedWith,
+  nameOf,
+} from "../messages/received-message.ts";
 import type { Me } from "../identity/account.ts";
 import { erasedWrites, outgoingRecord, withoutContent } from "../messages/outgoing-queue.ts";
 import type { Draft } from "../storage/draft.ts";
@@ -58,7 +64,7 @@ export class Placing {
   readonly #me: Me;
   readonly touched: Touched[] = [];
   /** Messages that are deleted: by id, and by sender and the sender's own id. */
-  readonly #deleted = new Set<string>();
+  readonly deleted = new Set<string>();
   /** A message is deleted now that was not before. */
   hasDeleted = false;
 
@@ -70,10 +76,8 @@ export class Placing {
 
   /** It was deleted in this draft, or changes a message that is deleted. */
   isDeleted(message: ReceivedMessage): boolean {
-    if (message.kind === "deletion" || message.kind === "reaction") return false;
-    if (this.#deleted.has(message.id)) return true;
-    const { kind, conversationId, senderUserId } = message;
-    return kind === "edit" && this.#deleted.has(nameOf(conversationId, senderUserId, message.target));
+    const name = deletedWith(message);
+    return name !== undefined && this.deleted.has(name);
   }
 
   /** A message as it was opened. */
@@ -264,8 +268,8 @@ export class Placing {
     { id, senderUserId, senderDeviceId, clientMessageId }: StoredMessage,
   ): Promise<void> {
     const { userId, deviceId } = this.#me;
-    if (id !== null) this.#deleted.add(id);
-    if (clientMessageId !== null) this.#deleted.add(nameOf(conversationId, senderUserId, clientMessageId));
+    if (id !== null) this.deleted.add(id);
+    if (clientMessageId !== null) this.deleted.add(nameOf(conversationId, senderUserId, clientMessageId));
     if (senderUserId !== userId || senderDeviceId !== deviceId || clientMessageId === null) return;
     const outgoing = await outgoingRecord.get(this.#draft, clientMessageId);
     if (outgoing) this.#draft.put(outgoingRecord.put([clientMessageId], withoutContent(outgoing)));
@@ -371,9 +375,6 @@ export async function isUnseen(
     (await idRecord.get(store, messageId)) ?? (await messageRecord.get(store, conversationId, seq));
   return known === undefined;
 }
-
-const nameOf = (conversationId: string, senderUserId: string, clientMessageId: string): string =>
-  `${conversationId}/${senderUserId}/${clientMessageId}`;
 
 /** The message as it is now; of a deleted one nothing stays but who sent it and when. */
 function withOverlay(message: StoredMessage, overlay: Overlay): StoredMessage {

@@ -53,6 +53,15 @@ describe("version 1", () => {
     expect(texts).toEqual(["unread 1", "unread 2"]);
   });
 
+  test("finds what was unread when it is deleted", async () => {
+    const store = await storeOf(version1);
+    await migrateStore(store);
+    const { value } = await new Inbox(store).read().next();
+    await store.commit(await new Inbox(store).deletedWrites([value?.id ?? ""]));
+    const again = await new Inbox(store).read().next();
+    expect(again).toMatchObject({ value: { kind: "deleted", id: value?.id } });
+  });
+
   test("goes on sending, with the bytes that the network may have seen", async () => {
     const store = await storeOf(version1);
     const first = String(await store.get(`outbox/${version1.bob}/0000000000000001`));
