@@ -13,14 +13,16 @@ function liveBytes(): number {
 }
 
 /**
- * Measures how far the memory in use, without garbage, is above what it was. The median, since a
- * single sample may count buffers that are just being freed; what is held while it grows shows there too.
+ * Measures how far the memory in use, without garbage, is above what it was. The median for a close bound: a single
+ * sample may count buffers that are just being freed; what is held while it grows shows there too. The peak for a wide
+ * one: it shows what is held for a short time.
  */
-export function watchMemory(): { sample: () => void; medianBytes: () => number } {
+export function watchMemory(): { sample: () => void; medianBytes: () => number; peakBytes: () => number } {
   const before = liveBytes();
   const samples: number[] = [];
   return {
     sample: () => void samples.push(liveBytes() - before),
+    peakBytes: () => Math.max(0, ...samples),
     medianBytes: () => samples.toSorted((a, b) => a - b)[Math.floor(samples.length / 2)] ?? 0,
   };
 }

@@ -23,7 +23,9 @@ test(
     await using server = await startTestServer({ env });
     await using alice = await TestUser.open({ url: server.url, spool: directorySpool(directory) });
     await using bob = await TestUser.open({ url: server.url });
-    const [up, down] = [watchMemory(), watchMemory()];
+    const [up, down, always] = [watchMemory(), watchMemory(), watchMemory()];
+    // Also while a part is on its way.
+    using _timer = setInterval(always.sample, 1000);
     const sent = createHash("sha256");
     const source = async function* (): AsyncGenerator<Uint8Array> {
       for (let at = 0; at < sizeMib; at++) {
@@ -56,6 +58,7 @@ test(
     });
     for await (const chunk of stream) received.update(chunk);
     expect(received.digest("hex")).toBe(sent.digest("hex"));
+    for (const { peakBytes } of [up, down, always]) expect(peakBytes()).toBeLessThan(48 * mib);
     expect(up.medianBytes()).toBeLessThan(32 * mib);
     expect(down.medianBytes()).toBeLessThan(32 * mib);
     await rm(directory, { recursive: true });
