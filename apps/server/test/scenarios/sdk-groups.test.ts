@@ -1,5 +1,6 @@
 import type { Group, MessageContent } from "@sotto/sdk";
 import { expect, test } from "vitest";
+import { RecordingProxy } from "../recording-proxy.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
@@ -156,3 +157,29 @@ test("one reader does not count as all: on the sender's other devices, also on o
   await laptop.untilAsync("Carol's receipt", async () => (await stateOn(laptop))?.receipts?.read === 1);
   expect(await stateOn(laptop)).toMatchObject({ state: "sent" });
 }, 60_000);
+
+test("a device asks once for a group whose first entries come together", async () => {
+  await using server = await startTestServer();
+  await using proxy = await RecordingProxy.listen(server.url);
+  await using alice = await TestUser.open(server);
+  await using bob = await TestUser.open({ url: proxy.url });
+  await bob.client.stop();
+  // One of the two is applied while the other's entries come.
+  const groups: Group[] = [];
+  for (const name of ["one", "two"]) {
+    const group = await alice.client.groups.create(name, { memberUserIds: [bob.userId] });
+    for (const text of ["1", "2", "3"]) await group.send(text);
+    groups.push(group);
+  }
+  const before = proxy.fromClients.length;
+  await bob.start();
+  await bob.untilReceived(6);
+  for (const { groupId } of groups) {
+    await bob.untilShows(bob.client.groups.get(groupId), ["(created)", "1", "2", "3"]);
+    const asked = proxy.fromClients.slice(before).filter((request) => {
+      const text = decodeURIComponent(request.toString().split("\n")[0] ?? "");
+      return text.includes("/trpc/groups.get") && text.includes(groupId);
+    });
+    expect(asked.length).toBeLessThanOrEqual(1);
+  }
+});

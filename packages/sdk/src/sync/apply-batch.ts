@@ -35,6 +35,12 @@ interface Applying {
   signal: AbortSignal;
 }
 
+interface Preparing extends Applying {
+  windows: ReplayWindows;
+  /** Those of the entries before, by log. */
+  conversations: Map<string, StoredConversation>;
+}
+
 /** An entry with what had to be asked for before it can be applied. */
 interface Prepared {
   entry: SyncEntry;
@@ -53,9 +59,11 @@ interface Prepared {
 export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): Promise<void> {
   const { session, inbox } = applying;
   const windows = new ReplayWindows(session.store);
+  const conversations = new Map<string, StoredConversation>();
   const prepared: Prepared[] = [];
   for (const step of batch.steps) {
-    if (step.type === "entry") prepared.push(await prepare(step.entry, { ...applying, windows }));
+    if (step.type !== "entry") continue;
+    prepared.push(await prepare(step.entry, { ...applying, windows, conversations }));
   }
   const received = prepared.flatMap(({ message }) =>
     message && !isFromThisDevice(message, session.me) ? [message] : [],
@@ -108,13 +116,13 @@ async function newsOf(
   return { type: "batch", n: (last?.n ?? 0) + 1, ...told, gaps, events };
 }
 
-async function prepare(entry: SyncEntry, applying: Applying & { windows: ReplayWindows }): Promise<Prepared> {
+async function prepare(entry: SyncEntry, applying: Preparing): Promise<Prepared> {
   const { event, log, refused } = entry;
   if (refused && event?.type === "message.created") {
     const { me } = applying.session;
     return { entry, message: refuseMessage(event.message, { log, reason: refused, me }) };
   }
-  const conversation = await ensureConversation(applying.session, { entry, signal: applying.signal });
+  const conversation = await findConversation(entry, applying);
   if (event?.type === "message.created") {
     const message = await receive(event.message, applying);
     const isOwn = message?.isOwn && conversation !== undefined;
@@ -131,10 +139,20 @@ async function prepare(entry: SyncEntry, applying: Applying & { windows: ReplayW
   return { entry, conversation };
 }
 
+/** What an entry of this batch has identified is not asked for again by the next one. */
+async function findConversation(
+  entry: SyncEntry,
+  { session, signal, conversations }: Preparing,
+): Promise<StoredConversation | undefined> {
+  const known = conversations.get(entry.log) ?? (await ensureConversation(session, { entry, signal }));
+  if (known) conversations.set(entry.log, known);
+  return known;
+}
+
 /** What explains that numbers of messages of a group do not come: each has a line that shows it. */
 async function follow(
   { event, seq }: SyncEntry,
-  { session: { me, store }, windows }: Applying & { windows: ReplayWindows },
+  { session: { me, store }, windows }: Preparing,
 ): Promise<void> {
   if (event?.type === "message.deleted") {
     const { conversationId, messageId, senderUserId } = event;
@@ -152,7 +170,7 @@ async function follow(
 /** Undefined: nothing to show, or of this very device. */
 async function receive(
   message: MessageCreated,
-  { session, signal, windows }: Applying & { windows: ReplayWindows },
+  { session, signal, windows }: Preparing,
 ): Promise<ReceivedMessage | undefined> {
   const { me, account, directory } = session;
   if (isFromThisDevice(message, me)) return undefined;
@@ -185,7 +203,9 @@ async function place(
     const readThrough = await takeReadElsewhere(draft, conversationId);
     draft.put(conversationRecord.put([conversationId], { ...conversation, readThrough }));
     const { peerUserId } = conversation;
-    if (peerUserId !== null) draft.put(directRecord.put([peerUserId], conversationId));
+    // What is known stays: the entry is the server's word.
+    if (peerUserId !== null && (await directRecord.get(draft, peerUserId)) === undefined)
+      draft.put(directRecord.put([peerUserId], conversationId));
   }
   const where = { conversationId, seq, at };
   switch (event.type) {
