@@ -122,3 +122,23 @@ test("so it is with what a new device asks for of the past", async () => {
     { kind: "unreadable", reason: "wrong_conversation" },
   ]);
 });
+
+test("a conversation that is known as another's is not taken for the one with a user", async () => {
+  await using server = await startTestServer();
+  await using proxy = await RecordingProxy.listen(server.url);
+  await using alice = await TestUser.open(server);
+  await using bob = await TestUser.open({ url: proxy.url });
+  await using carol = await TestUser.open(server);
+  const group = await alice.client.groups.create("two", { memberUserIds: [bob.userId] });
+  await bob.untilGroup(group.groupId);
+  const { conversationId } = await bob.to(alice).send("to Alice");
+  const answers = [group.groupId, conversationId];
+  proxy.rewrite = (text) => text.replace(/"id":"[^"]+"(?=[^}]*"userA")/, `"id":"${answers[0]}"`);
+  while (answers.length > 0) {
+    await expect(bob.to(carol).send("to Carol")).rejects.toMatchObject({ code: "BAD_ANSWER" });
+    answers.shift();
+  }
+  proxy.rewrite = (text) => text;
+  await bob.to(carol).send("to Carol");
+  await carol.untilReceived(1);
+});

@@ -3,7 +3,8 @@ import * as z from "zod/mini";
 import { SottoError } from "../errors.ts";
 import type { Session } from "../session.ts";
 import { defineRecord } from "../storage/records.ts";
-import type { StoreWrite } from "../storage/store.ts";
+import type { Store, StoreWrite } from "../storage/store.ts";
+import { conversationRecord } from "../timeline/records.ts";
 import type { Destination } from "./destination.ts";
 import type { Sealed } from "./sent-message.ts";
 
@@ -57,14 +58,22 @@ export async function findConversation(
 ): Promise<ConversationId> {
   const known = await directRecord.get(session.store, peer);
   if (known !== undefined) return known;
-  const { id, userA, userB } = await session.api.call(
+  const { id, userA, userB, isGroup } = await session.api.call(
     (server, options) => server.conversations.open.mutate({ peerUserId: peer }, options),
     signal,
   );
   const members = new Set([userA, userB]);
-  if (!members.has(peer) || !members.has(session.me.userId)) throw new SottoError("BAD_ANSWER");
+  const isBad = isGroup || !members.has(peer) || !members.has(session.me.userId);
+  if (isBad || (await isOfOthers(session.store, id, peer))) throw new SottoError("BAD_ANSWER");
   await session.store.commit([directRecord.put([peer], id)]);
   return id;
+}
+
+/** It is known as a group, or as the conversation with another user: what is for the peer must not go there. */
+async function isOfOthers(store: Store, id: ConversationId, peer: UserId): Promise<boolean> {
+  const known = await conversationRecord.get(store, id);
+  if ((known && known.peerUserId !== peer) || (await groupRecord.get(store, id))) return true;
+  return (await directRecord.list(store)).some(({ value }) => value === id);
 }
 
 /** A group, from the store unless `isFresh`. Throws `GROUP_NOT_FOUND` for whoever is no member. */
