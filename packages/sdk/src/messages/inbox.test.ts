@@ -80,7 +80,7 @@ test("what is deleted, and what edits it, says nothing any more; for that alone 
       return items;
     },
   };
-  const names = [text.id, nameOf(conversation, alice, clientId(1)), "unknown"];
+  const names = [nameOf(conversation, text.id), nameOf(conversation, alice, clientId(1)), "unknown"];
   await store.commit(await new Inbox(counted).deletedWrites(names));
   expect(reads).toBe(2);
   expect(JSON.stringify(await store.list(""))).not.toContain("secret");

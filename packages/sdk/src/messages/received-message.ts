@@ -96,10 +96,11 @@ export function withoutContent(message: ReceivedMessage): DeletedMessage {
   return { id, conversationId, senderUserId, senderDeviceId, sentAt, isOwn, kind: "deleted" };
 }
 
-export const nameOf = (conversationId: string, senderUserId: string, clientMessageId: string): string =>
-  `${conversationId}/${senderUserId}/${clientMessageId}`;
+/** A message in its conversation: by the server's id, or by sender and the sender's own id. */
+export const nameOf = (conversationId: string, ...id: [string] | [UserId, string]): string =>
+  [conversationId, ...id].join("/");
 
-/** Which message's deletion takes its content away: its own id, or the name of the one that it edits. */
+/** Which message's deletion takes its content away: its own, or that of the one which it edits. */
 export function deletedWith(message: ReceivedMessage): string | undefined {
   switch (message.kind) {
     case "reaction":
@@ -109,7 +110,7 @@ export function deletedWith(message: ReceivedMessage): string | undefined {
     case "edit":
       return nameOf(message.conversationId, message.senderUserId, message.target);
     default:
-      return message.id;
+      return nameOf(message.conversationId, message.id);
   }
 }
 

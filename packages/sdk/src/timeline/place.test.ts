@@ -275,6 +275,18 @@ test("an old message that is shown anew is not accepted, in what is asked for of
   expect(await contents(store)).toMatchObject([{ kind: "text" }, { kind: "unreadable", reason: "replayed" }]);
 });
 
+test("what is deleted in a group takes nothing from a message of another conversation with its id", async () => {
+  const store = memoryStore();
+  await begin(store, null);
+  const message = said(alice, 1, text("kept"));
+  const placing = new Placing(new Draft(store), { source: "stream", me });
+  const named = { type: "message.deleted", conversationId: conversation, messageId: message.id } as const;
+  const at = { conversationId: conversation, seq: 1, at: timeOf(1) };
+  await placing.told({ ...named, userId: bob, senderUserId: alice }, at);
+  expect(placing.isDeleted(message)).toBe(true);
+  expect(placing.isDeleted({ ...message, conversationId: elsewhere })).toBe(false);
+});
+
 test("a line that cannot be read does not take the id of another message", async () => {
   const store = memoryStore();
   await begin(store);

@@ -63,7 +63,7 @@ export class Placing {
   readonly #source: Source;
   readonly #me: Me;
   readonly touched: Touched[] = [];
-  /** Messages that are deleted: by id, and by sender and the sender's own id. */
+  /** Messages that are deleted, as {@link nameOf} gives. */
   readonly deleted = new Set<string>();
   /** A message is deleted now that was not before. */
   hasDeleted = false;
@@ -268,7 +268,7 @@ export class Placing {
     { id, senderUserId, senderDeviceId, clientMessageId }: StoredMessage,
   ): Promise<void> {
     const { userId, deviceId } = this.#me;
-    if (id !== null) this.deleted.add(id);
+    if (id !== null) this.deleted.add(nameOf(conversationId, id));
     if (clientMessageId !== null) this.deleted.add(nameOf(conversationId, senderUserId, clientMessageId));
     if (senderUserId !== userId || senderDeviceId !== deviceId || clientMessageId === null) return;
     const outgoing = await outgoingRecord.get(this.#draft, clientMessageId);

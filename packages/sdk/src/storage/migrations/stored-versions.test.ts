@@ -5,6 +5,7 @@ import { createClient } from "../../client.ts";
 import { readDeviceKeys } from "../../identity/device-keys-record.ts";
 import { Inbox } from "../../messages/inbox.ts";
 import { OutgoingQueue, listUnplaced } from "../../messages/outgoing-queue.ts";
+import { deletedWith } from "../../messages/received-message.ts";
 import { directRecord } from "../../messages/participants.ts";
 import { loadPositions } from "../../sync/apply-batch.ts";
 import { LocalTurns } from "../../turns.ts";
@@ -57,7 +58,8 @@ describe("version 1", () => {
     const store = await storeOf(version1);
     await migrateStore(store);
     const { value } = await new Inbox(store).read().next();
-    await store.commit(await new Inbox(store).deletedWrites([value?.id ?? ""]));
+    const name = value && deletedWith(value);
+    await store.commit(await new Inbox(store).deletedWrites([name ?? ""]));
     const again = await new Inbox(store).read().next();
     expect(again).toMatchObject({ value: { kind: "deleted", id: value?.id } });
   });

@@ -16,7 +16,7 @@ export async function toVersion3(store: Store): Promise<StoreWrite[]> {
   for (const { key, value } of await store.list("inbox/")) {
     const { kind, id, conversationId, senderUserId, target } = received.parse(value);
     if (kind === "reaction" || kind === "deletion" || kind === "deleted") continue;
-    const name = kind === "edit" ? `${conversationId}/${senderUserId}/${String(target)}` : id;
+    const name = `${conversationId}/${kind === "edit" ? `${senderUserId}/${String(target)}` : id}`;
     writes.push({
       key: `inbox-name/${encodeURIComponent(name)}/${key.slice("inbox/".length)}`,
       value: 1,
