@@ -1,4 +1,7 @@
-/** What goes in and out of each procedure, by area, without its route, limits and texts: for a client, which loads less. */
+/**
+ * What goes in and out of each procedure, by area, without its route, limits and texts: for a client, which loads less.
+ * What comes out has a name of its own, so that who takes that alone does not load the rest.
+ */
 export * as attachments from "./domains/attachments.ts";
 export * as auth from "./domains/auth.ts";
 export * as blocks from "./domains/blocks.ts";

@@ -7,17 +7,19 @@ const phone = z.string().check(z.maxLength(64));
 /** The registration PIN, which sign-in asks for beside the code. */
 const pin = text(64).check(z.minLength(4));
 
+export const requestOtpAnswer = z.object({
+  detail: z.literal("OTP sent"),
+  /** Names this request; `verifyOtp` may give it back as `sessionId`. */
+  otpSession: z.guid(),
+  /** Only with `OTP_MODE=dev`. */
+  devCode: z.optional(z.string()),
+});
 export const requestOtp = {
   input: z.object({ phone }),
-  output: z.object({
-    detail: z.literal("OTP sent"),
-    /** Names this request; `verifyOtp` may give it back as `sessionId`. */
-    otpSession: z.guid(),
-    /** Only with `OTP_MODE=dev`. */
-    devCode: z.optional(z.string()),
-  }),
+  output: requestOtpAnswer,
 };
 
+export const verifyOtpAnswer = z.object({ accessToken: z.string(), tokenType: z.literal("bearer") });
 export const verifyOtp = {
   input: z.object({
     phone,
@@ -28,12 +30,13 @@ export const verifyOtp = {
     /** Where the user has set one: without it `PIN_REQUIRED`, and the code stays good. */
     pin: z.nullish(pin),
   }),
-  output: z.object({ accessToken: z.string(), tokenType: z.literal("bearer") }),
+  output: verifyOtpAnswer,
 };
 
+export const getPinAnswer = z.object({ isSet: z.boolean() });
 export const getPin = {
   input: z.object({}),
-  output: z.object({ isSet: z.boolean() }),
+  output: getPinAnswer,
 };
 
 export const setPin = {

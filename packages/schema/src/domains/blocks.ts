@@ -6,4 +6,5 @@ export const block = z.object({ blockedUserId: userId, createdAt: time });
 export type Block = z.output<typeof block>;
 
 export const change = { input: z.object({ blockedUserId: userId }) };
-export const list = { input: z.object({}), output: z.array(block) };
+export const listAnswer = z.array(block);
+export const list = { input: z.object({}), output: listAnswer };

@@ -9,4 +9,5 @@ export const add = {
   /** Refused with `INVALID_PHONE` when it is not E.164. */
   input: z.object({ phone: z.string().check(z.maxLength(64)) }),
 };
-export const list = { input: z.object({}), output: z.array(contact) };
+export const listAnswer = z.array(contact);
+export const list = { input: z.object({}), output: listAnswer };

@@ -21,9 +21,10 @@ const avatarUrl = text(maxUrlChars).check(
 );
 const onGroup = { conversationId };
 
+export const createAnswer = z.object({ id: conversationId, name: z.string() });
 export const create = {
   input: z.object({ name, memberUserIds: z.nullish(memberUserIds) }),
-  output: z.object({ id: conversationId, name: z.string() }),
+  output: createAnswer,
 };
 
 export const groupSummary = z.object({
@@ -37,7 +38,8 @@ export const groupSummary = z.object({
 });
 /** A group as a list shows it, with the role that this user has in it. */
 export type GroupSummary = z.output<typeof groupSummary>;
-export const list = { input: z.object({}), output: z.array(groupSummary) };
+export const listAnswer = z.array(groupSummary);
+export const list = { input: z.object({}), output: listAnswer };
 
 export const groupMember = z.object({ userId, role: groupRole, joinedAt: time });
 export const group = z.object({

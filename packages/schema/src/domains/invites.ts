@@ -13,13 +13,14 @@ const expiresAt = z.nullable(time);
 /** 0: no limit. */
 const maxUses = z.int().check(z.minimum(0), z.maximum(maxUsesLimit));
 
+export const createAnswer = z.object({ code, expiresAt, maxUses });
 export const create = {
   input: z.object({
     conversationId,
     expiresInMinutes: z.nullish(z.int().check(z.minimum(1), z.maximum(maxExpiryMinutes))),
     maxUses: z.nullish(maxUses),
   }),
-  output: z.object({ code, expiresAt, maxUses }),
+  output: createAnswer,
 };
 
 export const invite = z.object({
@@ -32,20 +33,23 @@ export const invite = z.object({
 });
 /** An invite to a group: whoever has its `code` joins, up to `maxUses` times (0: no limit) and until `expiresAt`. */
 export type Invite = z.output<typeof invite>;
-export const list = { input: z.object({ conversationId }), output: z.array(invite) };
+export const listAnswer = z.array(invite);
+export const list = { input: z.object({ conversationId }), output: listAnswer };
 export const revoke = { input: z.object({ conversationId, code }) };
 
+export const previewAnswer = z.object({
+  conversationId,
+  name: z.string(),
+  /** null: no limit. */
+  remaining: z.nullable(z.int().check(z.minimum(0))),
+});
 export const preview = {
   input: z.object({ code }),
-  output: z.object({
-    conversationId,
-    name: z.string(),
-    /** null: no limit. */
-    remaining: z.nullable(z.int().check(z.minimum(0))),
-  }),
+  output: previewAnswer,
 };
 
+export const acceptAnswer = z.object({ detail: z.literal("ok"), conversationId });
 export const accept = {
   input: z.object({ code }),
-  output: z.object({ detail: z.literal("ok"), conversationId }),
+  output: acceptAnswer,
 };

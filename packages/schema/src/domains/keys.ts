@@ -26,8 +26,10 @@ export const publish = {
   output: device,
 };
 
-export const listMine = { input: z.object({}), output: z.array(device) };
-export const list = { input: z.object({ userId }), output: z.array(device) };
+export const listMineAnswer = z.array(device);
+export const listMine = { input: z.object({}), output: listMineAnswer };
+export const listAnswer = z.array(device);
+export const list = { input: z.object({ userId }), output: listAnswer };
 
 /** Most users that one look-up names. */
 export const maxQueriedUsers = 200;

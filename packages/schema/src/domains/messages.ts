@@ -49,6 +49,7 @@ export const send = {
   output: message,
 };
 
+export const sendGroupAnswer = z.object({ detail: z.literal("ok"), messageIds: z.array(messageId) });
 export const sendGroup = {
   input: z.object({
     conversationId,
@@ -59,7 +60,7 @@ export const sendGroup = {
     /** One wrap for every current device of the members but the sending one. */
     recipients: z.nullish(z.array(recipient).check(z.maxLength(maxRecipients))),
   }),
-  output: z.object({ detail: z.literal("ok"), messageIds: z.array(messageId) }),
+  output: sendGroupAnswer,
 };
 
 export const inbox = {
@@ -81,7 +82,8 @@ export const receipt = z.object({
   deliveredAt: z.nullable(time),
   readAt: z.nullable(time),
 });
-export const receipts = { input: z.object({ messageId }), output: z.array(receipt) };
+export const receiptsAnswer = z.array(receipt);
+export const receipts = { input: z.object({ messageId }), output: receiptsAnswer };
 
 export const history = {
   input: z.object({
@@ -124,11 +126,12 @@ export const conversations = {
   input: z.object({}),
   output: z.object({ conversations: z.array(conversation) }),
 };
+export const conversationsSummaryAnswer = z.object({
+  conversations: z.array(z.extend(conversation, { unreadCount: z.int().check(z.minimum(0)) })),
+});
 export const conversationsSummary = {
   input: z.object({}),
-  output: z.object({
-    conversations: z.array(z.extend(conversation, { unreadCount: z.int().check(z.minimum(0)) })),
-  }),
+  output: conversationsSummaryAnswer,
 };
 
 /** Gives the direct conversation with a user, made when there is none, so that its id can be sealed into a message. */

@@ -21,15 +21,16 @@ export const fill = {
   output: z.object({ entries: z.array(entry).check(z.maxLength(maxFillEntries)) }),
 };
 
+export const logAnswer = z.object({
+  /** What the caller may see begins above this number. */
+  startSeq: seq,
+  /** What this device has acknowledged, or where it began: what is above comes by `subscribe`. */
+  position: seq,
+  /** The newest entry that the caller may see. */
+  lastSeq: seq,
+});
 /** How far one log reaches, for a client that wants what is older than what it has. */
 export const log = {
   input: z.object({ log: logId }),
-  output: z.object({
-    /** What the caller may see begins above this number. */
-    startSeq: seq,
-    /** What this device has acknowledged, or where it began: what is above comes by `subscribe`. */
-    position: seq,
-    /** The newest entry that the caller may see. */
-    lastSeq: seq,
-  }),
+  output: logAnswer,
 };

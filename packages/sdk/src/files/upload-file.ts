@@ -105,7 +105,7 @@ async function putPart(uploading: Uploading, { offset, pieceBytes }: UploadState
   const answer = await response.json().catch((cause: unknown) => {
     throw new SottoError("NETWORK", { cause });
   });
-  const state = uploads.append.output.safeParse(toCamelKeys(answer));
+  const state = uploads.uploadState.safeParse(toCamelKeys(answer));
   if (!state.success) throw new SottoError("BAD_ANSWER", { cause: state.error });
   // What was sent has a whole piece, or is all that was left.
   requirePlausible(state.data, { file, past: offset });
