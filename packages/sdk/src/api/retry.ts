@@ -3,6 +3,8 @@ import { toSottoError } from "./to-sotto-error.ts";
 
 const baseMs = 250;
 const capMs = 30_000;
+/** The longest pause that a server is granted. A timer of more than 24 days ends at once. */
+const maxAskedMs = 86_400_000;
 
 /** A number from 0 up to, not including, 1. */
 export function secureRandom(): number {
@@ -57,5 +59,5 @@ export async function retrying<T>(
 
 function askedPauseMs(error: AnySottoError): number {
   const isLimit = error.code === "RATE_LIMITED" || error.code === "GROUP_RATE_LIMITED";
-  return isLimit ? error.details.retryAfter * 1000 : 0;
+  return isLimit ? Math.min(error.details.retryAfter * 1000, maxAskedMs) : 0;
 }
