@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { Proxy } from "../proxy.ts";
 import { RecordingProxy } from "../recording-proxy.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
@@ -141,4 +142,20 @@ test("a conversation that is known as another's is not taken for the one with a 
   proxy.rewrite = (text) => text;
   await bob.to(carol).send("to Carol");
   await carol.untilReceived(1);
+});
+
+test("a conversation that its peer's message has made known meanwhile is taken", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using alice = await TestUser.open(server);
+  await using bob = await TestUser.open({ url: proxy.url });
+  const opening = proxy.holdRequestTo("conversations.open");
+  const sending = bob.to(alice).send("second");
+  await opening.arrived;
+  await alice.to(bob).send("first");
+  await bob.untilReceived(1);
+  opening.release();
+  await opening.giveAnswer();
+  await sending;
+  await bob.untilShows(bob.to(alice), ["first", "second"]);
 });

@@ -73,7 +73,8 @@ export async function findConversation(
 async function isOfOthers(store: Store, id: ConversationId, peer: UserId): Promise<boolean> {
   const known = await conversationRecord.get(store, id);
   if ((known && known.peerUserId !== peer) || (await groupRecord.get(store, id))) return true;
-  return (await directRecord.list(store)).some(({ value }) => value === id);
+  const directs = await directRecord.list(store);
+  return directs.some(({ path, value }) => value === id && path[0] !== peer);
 }
 
 /** A group, from the store unless `isFresh`. Throws `GROUP_NOT_FOUND` for whoever is no member. */
