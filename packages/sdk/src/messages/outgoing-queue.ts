@@ -251,6 +251,8 @@ export class OutgoingQueue {
   /** The log has said that it was deleted before this device learned that it was stored. */
   async #isErased({ delivered }: Outgoing): Promise<boolean> {
     const at = delivered && (await idRecord.get(this.#store, delivered.id));
+    // Another conversation's line says nothing of this message, whatever id the server has given it.
+    if (at?.conversationId !== delivered?.conversationId) return false;
     const placed = at && (await messageRecord.get(this.#store, at.conversationId, at.seq));
     return placed?.content.kind === "deleted";
   }
