@@ -60,7 +60,7 @@ async function leaveBehind(url: string): Promise<{ disk: CrashingStore; clientMe
   disk.crashAt("after", (keys) => keys.some((key) => key.startsWith("spooled/")) && ++seen === 5);
   const clientMessageId = crypto.randomUUID();
   const sending = alice.to(peer).sendFile(randomFile(9 * mib), { name: "n", clientMessageId });
-  await expect(sending).rejects.toThrow("the process");
+  await expect(sending).rejects.toMatchObject({ code: "STORE_FAILED" });
   await alice.client.close().catch(() => {});
   expect(await disk.list("spool/")).toHaveLength(5);
   return { disk, clientMessageId };

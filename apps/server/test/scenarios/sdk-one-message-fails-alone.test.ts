@@ -111,7 +111,7 @@ test("a message that the store has damaged keeps its own conversation waiting, a
   await queued;
   await store.commit([{ key: `sent/${clientMessageId}`, value: "damaged" }]);
   proxy.goOnline();
-  await expect(damaged).rejects.toMatchObject({ code: "STORE_FAILED" });
+  await expect(damaged).rejects.toMatchObject({ code: "STORE_DAMAGED" });
   await waiting;
   await carol.untilReceived(1);
 });

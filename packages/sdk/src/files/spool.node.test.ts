@@ -57,7 +57,7 @@ test("a piece of which the disk takes only a part is not taken for stored", asyn
     const spool = directorySpool(${JSON.stringify(join(directory, "full"))});
     await spool.write("a", 0, new Uint8Array(${spoolPieceBytes}));`;
   // A limit on the length of files cuts a write short as a full disk does.
-  const run = `ulimit -f 500; exec "$0" --input-type=module -e "$1"`;
+  const run = `ulimit -f 500; exec "$0" --conditions=@sotto/source --input-type=module -e "$1"`;
   const writing = promisify(execFile)("sh", ["-c", run, process.execPath, script]);
   await expect(writing).rejects.toMatchObject({ stderr: expect.stringContaining("EFBIG") as unknown });
 });

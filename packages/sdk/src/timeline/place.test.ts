@@ -224,7 +224,7 @@ test("a history that comes after what was done to its messages gives the timelin
 
 test("a history brings nothing back that is deleted here, wherever its line is", async () => {
   const exported = memoryStore();
-  await begin(exported);
+  await begin(exported, null);
   const [first, second] = [1, 2].map((n) => said(alice, n, text("marked secret")));
   if (!first || !second) throw new Error("two were made");
   await arrive(exported, [
@@ -232,7 +232,7 @@ test("a history brings nothing back that is deleted here, wherever its line is",
     [2, second],
   ]);
   const store = memoryStore();
-  await begin(store);
+  await begin(store, null);
   const draft = new Draft(store);
   const placing = new Placing(draft, { source: "stream", me });
   const named = { type: "message.deleted", conversationId: conversation, userId: bob } as const;
