@@ -11,6 +11,7 @@ import {
 import { type Client, memoryStore } from "@sotto/sdk";
 import { expect, test } from "vitest";
 import { Proxy } from "../proxy.ts";
+import { RecordingProxy } from "../recording-proxy.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { runSql } from "../sql.ts";
 import { startTestServer } from "../test-server.ts";
@@ -255,4 +256,59 @@ test("a server gets back all lists that it lost, and never one that was made up"
   await lists.dropAbove(second.parts.version);
   expect(await laptop.client.identity.check()).toBe("linked");
   expect((await lists.read()).map(({ bytes }) => bytes)).toEqual(kept);
+});
+
+test("a device that was taken out of the list does not come back by an old list of nobody", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using bob = await TestUser.open({ url: proxy.url });
+  const held = proxy.holdRequestTo("/trpc/keys.remove");
+  const leaving = new AbortController();
+  const left = bob.client.signOut({ signal: leaving.signal });
+  await held.arrived;
+  leaving.abort();
+  await expect(left).rejects.toMatchObject({ code: "ABORTED" });
+  expect(await bob.client.identity.check()).toBe("linked");
+  await using liar = await RecordingProxy.listen(server.url);
+  await using laptop = await TestUser.open({ url: liar.url, phone: bob.phone });
+  await laptop.client.stop();
+  // The list has lost the laptop, and the server keeps it.
+  const lost = proxy.loseRequestTo("/trpc/keys.remove");
+  const removing = bob.client.devices.remove(laptop.me.deviceId);
+  await Promise.all([lost, expect(removing).rejects.toMatchObject({ code: "NETWORK" })]);
+  await bob.client.stop();
+  expect(await laptop.client.identity.check()).toBe("pending");
+
+  const lists = new ListTable(server.database.url, bob);
+  expect((await lists.read()).map(({ parts }) => parts.devices.length)).toEqual([1, 0, 1, 2, 1]);
+  const [, empty] = await lists.read();
+  await lists.dropAbove(2);
+  const list = Buffer.from(empty?.bytes ?? []).toString("base64url");
+  // Whatever the laptop has asked for.
+  liar.alter = (answer) => {
+    if (!answer.path.startsWith("/trpc/deviceLists.get")) return answer;
+    const told = JSON.parse(answer.text) as { result: { data: object } };
+    Object.assign(told.result.data, { currentVersion: 2, lists: [{ version: 2, list }] });
+    return { ...answer, text: JSON.stringify(told) };
+  };
+  expect(await laptop.client.identity.check()).toBe("pending");
+  expect(await lists.read()).toHaveLength(2);
+});
+
+test("where a backup's key is refused since the server has gone back, a new identity can be made", async () => {
+  await using server = await startTestServer();
+  const { url, database } = server;
+  const lost = await TestUser.open({ url });
+  const tablet = await TestUser.open({ url, phone: lost.phone });
+  const recoveryKey = await lost.client.backup.generateRecoveryKey();
+  const file = await new Response(await lost.client.backup.export(recoveryKey)).blob();
+  await lost[Symbol.asyncDispose]();
+  await tablet[Symbol.asyncDispose]();
+  await new ListTable(database.url, lost).dropAbove(1);
+  await using found = await TestUser.open({ url, phone: lost.phone, store: memoryStore() });
+  await expect(found.client.backup.restore(file.stream(), recoveryKey)).rejects.toMatchObject({
+    code: "BAD_ANSWER",
+  });
+  await found.client.identity.reset();
+  expect(await found.client.identity.check()).toBe("linked");
 });

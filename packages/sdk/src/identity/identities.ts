@@ -82,10 +82,17 @@ export class Identities {
     this.pins = new Pins(options.store, options.turns);
   }
 
-  /** The lists from the pinned one on, or the newest alone, with the published devices. */
-  async lookUp(userId: UserId, signal?: AbortSignal): Promise<Lookup> {
+  /**
+   * The lists from the pinned one on, or the newest alone, with the published devices. `pin`: in the place of the one
+   * that is stored; null: as if there were none.
+   */
+  async lookUp(
+    userId: UserId,
+    signal?: AbortSignal,
+    pin?: Pick<IdentityPin, "version"> | null,
+  ): Promise<Lookup> {
     const lists: string[] = [];
-    const pinnedVersion = (await this.pins.get(userId))?.version;
+    const pinnedVersion = (pin === undefined ? await this.pins.get(userId) : pin)?.version;
     for (let since = sinceOf(pinnedVersion); ;) {
       const sinceVersion = since;
       const {

@@ -11,7 +11,7 @@ import { generateAgeKeys } from "../backup/age-keys.ts";
 import { openHandover, sealHandover } from "./handover.ts";
 import type { Lookup } from "./identities.ts";
 import { type LinkRefusal, encodeLinkCode, parseLinkCode } from "./link-code.ts";
-import { isPair, ownKeyRecord } from "./own-key.ts";
+import { isPair, nextKeyRecord, ownKeyRecord } from "./own-key.ts";
 import { withDevice, withoutDevice } from "./own-identity.ts";
 
 /** The secret of this device's link code, until the device is linked. */
@@ -103,7 +103,11 @@ export async function takeHandover(session: Session, lookup: Lookup, signal?: Ab
   const opened = await openHandover(given, { sender, keys: account.keys, secret: link.secret });
   if (!opened || (opened.uikPrivate && !(await isPair(opened.uik, opened.uikPrivate)))) return false;
   const { uik, uikPrivate, transfer } = opened;
-  await store.commit([ownKeyRecord.put([], { uik, uikPrivate, transfer }), linkRecord.remove()]);
+  await store.commit([
+    ownKeyRecord.put([], { uik, uikPrivate, transfer }),
+    nextKeyRecord.remove(),
+    linkRecord.remove(),
+  ]);
   return identity.state !== "linked";
 }
 

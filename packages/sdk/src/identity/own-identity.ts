@@ -1,6 +1,6 @@
 import { type Bytes, type DeviceListParts, type ListedDevice, parseDeviceList } from "@sotto/schema";
 import type { Api } from "../api/api.ts";
-import { judgeChain, verifyDeviceList } from "../crypto/device-list.ts";
+import { judgeChain, readDeviceList } from "../crypto/device-list.ts";
 import { type KeyPair, equalConstantTime } from "../crypto/primitives.ts";
 import { SottoError } from "../errors.ts";
 import type { IdentityEvent } from "../events.ts";
@@ -123,10 +123,10 @@ export class OwnIdentity {
     return this.#turns.run(async () => {
       const { me, identities, now } = this.#options;
       const { userId } = me;
-      if (known) await identities.pins.update(userId, (pin) => pin ?? known);
+      const stored = await identities.pins.get(userId);
+      const pin = isNewer(known, stored) ? known : stored;
       await this.#goOnWith(key, async () => {
-        const lookup = await identities.lookUp(userId, signal);
-        const pin = await identities.pins.get(userId);
+        const lookup = await identities.lookUp(userId, signal, pin ?? null);
         const chain = await judgeChain(lookup, { userId, now: now(), pin });
         if (!chain.ok) {
           identities.tellRefused(userId, chain.reason);
@@ -164,7 +164,7 @@ export class OwnIdentity {
     const pin = await identities.pins.get(me.userId);
     if (lookup.currentVersion === 0 && !pin) return this.#makeFirst(signal);
     let own = await ownKeyRecord.get(store);
-    if (own && !pin && !(await this.#signedBy(own, lookup))) {
+    if (own && !pin && !isNamed(own, lookup)) {
       // Another device was faster, and this key has never been published.
       await store.commit([ownKeyRecord.remove()]);
       own = undefined;
@@ -173,8 +173,9 @@ export class OwnIdentity {
     if (this.#state !== "pending") return;
     if (await this.#takeHandover(lookup, signal)) return this.#settle(signal);
     // Where the last device has signed itself out, nobody is left who could approve this one.
-    if ((await this.#signed(lookup))?.devices.length !== 0) return;
-    if (own && (await this.#signedBy(own, lookup))) return this.#comeBack(own, lookup, signal);
+    const newest = await this.#findNewest(lookup);
+    if (newest?.devices.length !== 0) return;
+    if (own && equalConstantTime(newest.uik, own.uik)) return this.#comeBack(own, lookup, signal);
     // An identity that is known here is not given up for a list under another key: the server could have made it.
     if (!own && !pin) await this.#reset(signal);
   }
@@ -228,7 +229,8 @@ export class OwnIdentity {
   async #reset(signal?: AbortSignal): Promise<void> {
     const { me, identities } = this.#options;
     await this.#goOnWith(await generateOwnKey(), async () => {
-      const { lists } = await identities.lookUp(me.userId, signal);
+      // Whatever was known of the lists before: the server may have been set back behind it.
+      const { lists } = await identities.lookUp(me.userId, signal, null);
       return { before: lists.at(-1) ?? null, devices: [], signal };
     });
   }
@@ -256,7 +258,8 @@ export class OwnIdentity {
   async #takeUpNext(lookup: Lookup): Promise<void> {
     const { store } = this.#options;
     const next = await nextKeyRecord.get(store);
-    if (!next || !(await this.#signedBy(next, lookup))) return;
+    const newest = next && (await this.#findNewest(lookup));
+    if (!newest || !equalConstantTime(newest.uik, next.uik)) return;
     await store.commit([ownKeyRecord.put([], next), nextKeyRecord.remove()]);
   }
 
@@ -266,16 +269,12 @@ export class OwnIdentity {
     return !!own?.uikPrivate && equalConstantTime(own.uik, uik);
   }
 
-  async #signedBy({ uik }: OwnKey, lookup: Lookup): Promise<boolean> {
-    const newest = await this.#signed(lookup);
-    return newest !== undefined && equalConstantTime(newest.uik, uik);
-  }
-
-  /** The newest list, if the identity key that it names has signed it. */
-  async #signed({ lists }: Lookup): Promise<DeviceListParts | undefined> {
-    const { me, now } = this.#options;
-    const verdict = await verifyDeviceList(lists.at(-1) ?? "", { userId: me.userId, now: now() });
-    return verdict.ok ? verdict.list.parts : undefined;
+  /** The newest list, where the chain is right and goes on from the one that was accepted; else a server could show an old one. */
+  async #findNewest(lookup: Lookup): Promise<DeviceListParts | undefined> {
+    const { me, now, identities } = this.#options;
+    const pin = await identities.pins.get(me.userId);
+    const chain = await judgeChain(lookup, { userId: me.userId, now: now(), pin });
+    return chain.ok ? chain.newest?.parts : undefined;
   }
 
   async #requirePin(signal?: AbortSignal) {
@@ -316,6 +315,18 @@ export function withDevice(devices: readonly ListedDevice[], device: ListedDevic
 
 export function withoutDevice(devices: readonly ListedDevice[], deviceId: string): ListedDevice[] {
   return devices.filter((device) => device.deviceId !== deviceId);
+}
+
+/** Of the same identity; of another one, what this device has accepted itself counts. */
+function isNewer(known: IdentityPin | undefined, stored: IdentityPin | undefined): boolean {
+  if (!known || !stored) return known !== undefined;
+  return equalConstantTime(known.uik, stored.uik) && known.version > stored.version;
+}
+
+/** The newest list names this identity key, whether or not it is right. */
+function isNamed({ uik }: OwnKey, { lists }: Lookup): boolean {
+  const newest = readDeviceList(lists.at(-1) ?? "");
+  return newest !== undefined && equalConstantTime(newest.uik, uik);
 }
 
 function isConflict(error: unknown): boolean {
