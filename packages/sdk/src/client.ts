@@ -230,6 +230,7 @@ class SottoClient implements Client {
   }
 
   async requestOtp(phone: string, { signal }: CallOptions = {}): Promise<OtpRequest> {
+    this.#requireOpen();
     const asked = await this.#api.call(
       (server, options) => server.auth.requestOtp.mutate({ phone }, options),
       signal,
@@ -239,6 +240,7 @@ class SottoClient implements Client {
 
   signIn(input: SignInInput): Promise<Me> {
     return this.#turns.run(async () => {
+      this.#requireOpen();
       await this.#options.account.signIn(this.#api, input);
       const { session } = await this.#require();
       await session.identity.check(input.signal);
@@ -265,8 +267,15 @@ class SottoClient implements Client {
   async #leaveServer(signal: AbortSignal | undefined): Promise<void> {
     const { account, store } = this.#options;
     const { session, outbox } = await this.#require();
-    await leaveDeviceList(session, signal);
-    await account.removeDevice(this.#api, signal);
+    // A message that is sealed anew meanwhile would find the device missing in the list, and sign it in again.
+    await outbox.pause();
+    try {
+      await leaveDeviceList(session, signal);
+      await account.removeDevice(this.#api, signal);
+    } catch (error) {
+      if (!this.#tab) await outbox.resume();
+      throw error;
+    }
     await outbox.close();
     await store.tabs?.deposeOthers();
     await session.files.clear();
@@ -386,12 +395,17 @@ class SottoClient implements Client {
     this.#signedIn = undefined;
     signedIn.inbox.fail(error);
     await signedIn.outbox.close(error);
+    await signedIn.session.end();
     if (this.#isStarted) this.#setStatus(finalStatusOf(error));
     this.#isStarted = false;
   }
 
-  async #require(): Promise<SignedIn> {
+  #requireOpen(): void {
     if (this.#isClosed) throw new SottoError("CLOSED");
+  }
+
+  async #require(): Promise<SignedIn> {
+    this.#requireOpen();
     const { me } = this.#options.account;
     if (!me) throw new SottoError("NOT_SIGNED_IN");
     this.#signedIn ??= Promise.resolve(

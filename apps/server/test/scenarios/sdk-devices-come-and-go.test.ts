@@ -101,6 +101,22 @@ test("who signs out is removed, and leaves an empty store", async () => {
   expect(await bob.client.devices.list()).toMatchObject([{ isThisDevice: true, deviceName: "test" }]);
 });
 
+test("who signs out while a message is looked at has no more, and no error", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  await using bob = await TestUser.open({ url, isStarted: false });
+  await bob.client.start();
+  await alice.to(bob).send("1");
+  await alice.to(bob).send("2");
+  const read: string[] = [];
+  for await (const message of bob.client.messages()) {
+    read.push(message.kind);
+    await bob.client.signOut();
+  }
+  expect(read).toEqual(["text"]);
+});
+
 test("what comes to an end after the user has signed out leaves nothing in the store", async () => {
   await using server = await startTestServer();
   await using proxy = await Proxy.open(server.url);

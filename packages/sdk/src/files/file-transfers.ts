@@ -50,6 +50,7 @@ export class FileTransfers {
   readonly #listeners = new Map<string, OnProgress>();
   /** What is being encrypted here, and has no message yet. */
   readonly #begun = new Set<string>();
+  #isOver = false;
 
   constructor(spool: Spool, store: Store) {
     this.#spool = spool;
@@ -100,6 +101,7 @@ export class FileTransfers {
     const { stream, seal } = await encryptFile(counted(), { signal });
     let at = 0;
     for await (const piece of inPieces(readChunks(stream, signal), spoolPieceBytes)) {
+      if (this.#isOver) throw new SottoError("CLOSED");
       await this.#spool.write(id, at++, piece);
     }
     return seal;
@@ -181,8 +183,9 @@ export class FileTransfers {
     }
   }
 
-  /** Forgets everything, at sign-out. */
+  /** Forgets everything, at sign-out; what is being encrypted writes no more. */
   async clear(): Promise<void> {
+    this.#isOver = true;
     for (const id of await this.#spool.list()) await this.release(id);
   }
 }

@@ -124,7 +124,13 @@ export class Inbox {
           yield value;
           // Runs when the next one is asked for. Leaving the loop by `break` or an error does not come here.
           consumed = Number(path[0]);
-          await this.#reading.consume(consumed, value);
+          try {
+            await this.#reading.consume(consumed, value);
+          } catch (error) {
+            // The user has signed out meanwhile, or the client is closed: it is forgotten, or comes again.
+            if (ended.aborted) return;
+            throw error;
+          }
         }
         if (page.length > 0) continue;
         if (this.#failure) throw this.#failure;

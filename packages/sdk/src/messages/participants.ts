@@ -2,8 +2,8 @@ import { type ConversationId, type Group, type UserId, conversationId } from "@s
 import * as z from "zod/mini";
 import { SottoError } from "../errors.ts";
 import type { Session } from "../session.ts";
-import { defineRecord } from "../storage/records.ts";
-import type { Store, StoreWrite } from "../storage/store.ts";
+import { type Reader, defineRecord } from "../storage/records.ts";
+import type { StoreWrite } from "../storage/store.ts";
 import { conversationRecord } from "../timeline/records.ts";
 import type { Destination } from "./destination.ts";
 import type { Sealed } from "./sent-message.ts";
@@ -70,7 +70,7 @@ export async function findConversation(
 }
 
 /** It is known as a group, or as the conversation with another user: what is for the peer must not go there. */
-async function isOfOthers(store: Store, id: ConversationId, peer: UserId): Promise<boolean> {
+export async function isOfOthers(store: Reader, id: ConversationId, peer: UserId): Promise<boolean> {
   const known = await conversationRecord.get(store, id);
   if ((known && known.peerUserId !== peer) || (await groupRecord.get(store, id))) return true;
   const directs = await directRecord.list(store);

@@ -56,6 +56,8 @@ test("a client that is closed says so, whatever its store", async () => {
       () => conversation.messages(),
       () => client.conversations.list(),
       () => client.start(),
+      () => client.requestOtp("+491700000001"),
+      () => client.signIn({ phone: "+491700000001", otp: "123456" }),
     ]) {
       await expect(call()).rejects.toMatchObject({ code: "CLOSED" });
     }

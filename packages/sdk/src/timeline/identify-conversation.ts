@@ -76,6 +76,8 @@ async function isDirect(
   try {
     return (await findConversation(session, message.senderUserId, signal)) === message.conversationId;
   } catch (error) {
+    // It is known here as another's.
+    if (error instanceof SottoError && error.code === "BAD_ANSWER") return false;
     const isAnswer = error instanceof SottoError && error.retry !== "later" && !isStoreError(error);
     if (isAnswer && error.code !== "ABORTED") return true;
     throw error;

@@ -6,7 +6,7 @@ import type { Store } from "../storage/store.ts";
 import { newConversation } from "./identify-conversation.ts";
 import { addConversation } from "./load-conversations.ts";
 import { conversationRecord } from "./records.ts";
-import { alice, arrive, conversation, said, timeOf } from "./timeline-fixtures.ts";
+import { alice, arrive, bob, conversation, elsewhere, said, timeOf } from "./timeline-fixtures.ts";
 
 async function add(store: Store, known: { peerUserId: typeof alice | null; name: string | null }) {
   const draft = new Draft(store);
@@ -39,4 +39,16 @@ test("what is known of a conversation stays, but for a name that was not", async
     ...present,
     name: "Lighthouse",
   });
+});
+
+test("a conversation that is known as another's, or as a group, is not taken for the one with a user", async () => {
+  const others = memoryStore();
+  await others.commit([directRecord.put([bob], conversation)]);
+  expect(await add(others, { peerUserId: alice, name: null })).toBeUndefined();
+  expect(await directRecord.get(others, alice)).toBeUndefined();
+
+  const own = memoryStore();
+  await own.commit([directRecord.put([alice], elsewhere)]);
+  await add(own, { peerUserId: alice, name: null });
+  expect(await directRecord.get(own, alice)).toBe(elsewhere);
 });

@@ -1,6 +1,6 @@
 import type { ConversationId } from "@sotto/schema";
 import * as z from "zod/mini";
-import { directRecord } from "../messages/participants.ts";
+import { directRecord, isOfOthers } from "../messages/participants.ts";
 import type { Session } from "../session.ts";
 import { Draft } from "../storage/draft.ts";
 import { defineRecord } from "../storage/records.ts";
@@ -36,7 +36,7 @@ export async function loadConversations(session: Session, signal?: AbortSignal):
   });
 }
 
-/** What is known here of a conversation stays, but for a name that was not. */
+/** What is known here of a conversation stays, but for a name that was not; and with whom it is. */
 export async function addConversation(draft: Draft, known: Known): Promise<void> {
   const { id, peerUserId, name, lastMessageAt } = known;
   const present = await conversationRecord.get(draft, id);
@@ -44,11 +44,13 @@ export async function addConversation(draft: Draft, known: Known): Promise<void>
     if (present.name === null && name !== null) draft.put(conversationRecord.put([id], { ...present, name }));
     return;
   }
+  if (peerUserId !== null && (await isOfOthers(draft, id, peerUserId))) return;
   const readThrough = await takeReadElsewhere(draft, id);
   // Lines of it may be there already, of a backup that named no conversations.
   const [newest] = await messageRecord.list(draft, [id], { isReversed: true, limit: 1 });
   const conversation = newConversation({ peerUserId, name }, null);
   const lastSeq = Number(newest?.path[1] ?? 0);
   draft.put(conversationRecord.put([id], { ...conversation, lastSeq, lastMessageAt, readThrough }));
-  if (peerUserId !== null) draft.put(directRecord.put([peerUserId], id));
+  if (peerUserId === null || (await directRecord.get(draft, peerUserId))) return;
+  draft.put(directRecord.put([peerUserId], id));
 }

@@ -318,7 +318,8 @@ export class Placing {
     if (message.isUnread) await this.#countUnread(conversationId, 1);
     const conversation = await conversationRecord.get(this.#draft, conversationId);
     if (conversation && seq > conversation.lastSeq) {
-      const lastMessageAt = message.id === null ? conversation.lastMessageAt : place.at;
+      const isLater = message.id !== null && place.at > (conversation.lastMessageAt ?? "");
+      const lastMessageAt = isLater ? place.at : conversation.lastMessageAt;
       this.#draft.put(
         conversationRecord.put([conversationId], { ...conversation, lastSeq: seq, lastMessageAt }),
       );
