@@ -129,11 +129,6 @@ export function makeError(code: SottoErrorCode, options?: SottoErrorOptions): An
   throw new TypeError("not an error");
 }
 
-/** Whatever broke in here. What no call has named is of the store, the spool or what is in them. */
-export function asStoreError(error: unknown): AnySottoError {
-  return error instanceof SottoError ? error : makeError("STORE_FAILED", { cause: error });
-}
-
 function describe(code: SottoErrorCode): { message: string; retry: RetryAdvice } {
   if (!isErrorCode(code)) return clientErrors[code];
   const { detail, retry } = errorDefinition(code);

@@ -6,7 +6,6 @@ import { type Payload, encodePayload } from "../crypto/payload.ts";
 import {
   type AnySottoError,
   SottoError,
-  asStoreError,
   invalidInput,
   isAuthError,
   isStoreError,
@@ -14,6 +13,7 @@ import {
 } from "../errors.ts";
 import type { OutboxEvent } from "../events.ts";
 import type { Session } from "../session.ts";
+import { toStoreError } from "../storage/store-error.ts";
 import { deliverOutgoing } from "./deliver-outgoing.ts";
 import { type Destination, destinationOf, laneKey } from "./destination.ts";
 import { OutgoingQueue, findOutgoing } from "./outgoing-queue.ts";
@@ -288,7 +288,7 @@ export class Outbox {
       // The session has ended, or the store broke: what is queued waits for the next `send` or start. Of a store that is
       // broken for all, each lane learns by itself.
       const lane = isAuthError(error) ? undefined : key;
-      if (!this.#pausing.signal.aborted) this.#rejectAll(asStoreError(error), lane);
+      if (!this.#pausing.signal.aborted) this.#rejectAll(toStoreError(error), lane);
     } finally {
       this.#lanes.delete(key);
     }
@@ -310,7 +310,7 @@ export class Outbox {
       if (pausing.aborted || isAuthError(error) || isStoreError(error)) throw error;
       // Somebody asked for it once more, when the first asker had given up; or it was cancelled.
       if (this.#waiters.get(clientMessageId) !== waiter) return;
-      await this.#fail(to, clientMessageId, asStoreError(error));
+      await this.#fail(to, clientMessageId, toStoreError(error));
     } finally {
       this.#tries.delete(clientMessageId);
     }

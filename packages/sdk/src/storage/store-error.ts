@@ -9,7 +9,7 @@ const sqliteCodes = new Map<number, "STORE_LOCKED" | "STORE_DAMAGED">([
   [26, "STORE_DAMAGED"],
 ]);
 
-/** Whatever a store threw, as the SDK's one error. */
+/** Whatever broke in here, as the SDK's one error. What no call has named is of the store, the spool or what is in them. */
 export function toStoreError(error: unknown): AnySottoError {
   if (error instanceof SottoError) return error;
   return makeError(sqliteCodes.get(sqliteCode(error)) ?? "STORE_FAILED", { cause: error });
@@ -29,9 +29,12 @@ export async function withStoreErrors<T>(run: () => T | Promise<T>): Promise<T> 
   }
 }
 
-/** The same store, which throws nothing but {@link SottoError}. */
+const guarded = new WeakSet<Store>();
+
+/** The same store, which throws nothing but {@link SottoError}; the SDK's own ones do so already. */
 export function guardedStore(inner: Store): Store {
-  return {
+  if (guarded.has(inner)) return inner;
+  const store: Store = {
     keepsCryptoKeys: inner.keepsCryptoKeys,
     tabs: inner.tabs,
     get: (key) => withStoreErrors(() => inner.get(key)),
@@ -39,4 +42,6 @@ export function guardedStore(inner: Store): Store {
     commit: (writes) => withStoreErrors(() => inner.commit(writes)),
     close: () => withStoreErrors(() => inner.close()),
   };
+  guarded.add(store);
+  return store;
 }

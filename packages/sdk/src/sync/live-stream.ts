@@ -1,9 +1,10 @@
 import type { Signal } from "@sotto/schema";
 import { backoffMs, retrying } from "../api/retry.ts";
-import { type AnySottoError, SottoError, asStoreError, isAuthError } from "../errors.ts";
+import { type AnySottoError, SottoError, isAuthError } from "../errors.ts";
 import type { ClientStatus } from "../events.ts";
 import type { Inbox } from "../messages/inbox.ts";
 import type { Session } from "../session.ts";
+import { toStoreError } from "../storage/store-error.ts";
 import { applyBatch, loadPositions } from "./apply-batch.ts";
 import { finalStatusOf, statusOf } from "./client-status.ts";
 import { Connection } from "./connection.ts";
@@ -167,7 +168,7 @@ export class LiveStream {
       if (signal.aborted) return;
       if (isAuthError(error)) await this.#applyWithGoodToken(batch);
       // Nothing after this may be applied.
-      else this.#connection.handle({ type: "ended", error: asStoreError(error) });
+      else this.#connection.handle({ type: "ended", error: toStoreError(error) });
     }
   }
 
