@@ -36,7 +36,6 @@ interface RestoreOptions {
 interface ListPlace {
   before: string | null;
   devices: readonly ListedDevice[];
-  signal?: AbortSignal | undefined;
 }
 
 const maxTries = 5;
@@ -125,20 +124,24 @@ export class OwnIdentity {
       const { userId } = me;
       const stored = await identities.pins.get(userId);
       const pin = isNewer(known, stored) ? known : stored;
-      await this.#goOnWith(key, async () => {
-        const lookup = await identities.lookUp(userId, signal, pin ?? null);
-        const chain = await judgeChain(lookup, { userId, now: now(), pin });
-        if (!chain.ok) {
-          identities.tellRefused(userId, chain.reason);
-          throw new SottoError("BAD_ANSWER");
-        }
-        const { newest } = chain;
-        const uik = newest?.parts.uik;
-        if (uik && !equalConstantTime(uik, key.uik) && !(await this.#holds(uik))) {
-          throw new SottoError("IDENTITY_CHANGED", { details: { userId } });
-        }
-        return { before: newest?.text ?? null, devices: newest?.parts.devices ?? [], signal };
-      });
+      await this.#goOnWith(
+        key,
+        async () => {
+          const lookup = await identities.lookUp(userId, signal, pin ?? null);
+          const chain = await judgeChain(lookup, { userId, now: now(), pin });
+          if (!chain.ok) {
+            identities.tellRefused(userId, chain.reason);
+            throw new SottoError("BAD_ANSWER");
+          }
+          const { newest } = chain;
+          const uik = newest?.parts.uik;
+          if (uik && !equalConstantTime(uik, key.uik) && !(await this.#holds(uik))) {
+            throw new SottoError("IDENTITY_CHANGED", { details: { userId } });
+          }
+          return { before: newest?.text ?? null, devices: newest?.parts.devices ?? [] };
+        },
+        signal,
+      );
     });
   }
 
@@ -228,27 +231,33 @@ export class OwnIdentity {
 
   async #reset(signal?: AbortSignal): Promise<void> {
     const { me, identities } = this.#options;
-    await this.#goOnWith(await generateOwnKey(), async () => {
-      // Whatever was known of the lists before: the server may have been set back behind it.
-      const { lists } = await identities.lookUp(me.userId, signal, null);
-      return { before: lists.at(-1) ?? null, devices: [], signal };
-    });
+    await this.#goOnWith(
+      await generateOwnKey(),
+      async () => {
+        // Whatever was known of the lists before: the server may have been set back behind it.
+        const { lists } = await identities.lookUp(me.userId, signal, null);
+        return { before: lists.at(-1) ?? null, devices: [] };
+      },
+      signal,
+    );
   }
 
   /**
    * Publishes a list under another identity key, with this device in it. The present key stays until that is done, and
    * the other one is in the store before: whatever breaks off, this device has the key of the list that is in force.
    */
-  async #goOnWith(key: OwnKey, findPlace: () => Promise<ListPlace>): Promise<void> {
+  async #goOnWith(
+    key: OwnKey,
+    findPlace: () => Promise<ListPlace>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const { store } = this.#options;
     const uik = await signingPairOf(key);
     if (!uik) throw new SottoError("CANNOT_SIGN");
-    let signal: AbortSignal | undefined;
     await this.#followingConflicts(async () => {
-      const place = await findPlace();
-      signal = place.signal;
+      const { before, devices } = await findPlace();
       await store.commit([nextKeyRecord.put([], key)]);
-      await this.chain.append(place.before, this.#withSelf(place.devices), { uik, signal });
+      await this.chain.append(before, this.#withSelf(devices), { uik, signal });
     });
     await store.commit([ownKeyRecord.put([], key), nextKeyRecord.remove()]);
     await this.#settle(signal);

@@ -69,6 +69,11 @@ export async function findConversation(
   return id;
 }
 
+/** To be committed with a conversation that is made. What is known stays: which one is a user's is the server's word. */
+export async function directWrites(store: Reader, peer: UserId, id: ConversationId): Promise<StoreWrite[]> {
+  return (await directRecord.get(store, peer)) === undefined ? [directRecord.put([peer], id)] : [];
+}
+
 /** It is known as a group, or as the conversation with another user: what is for the peer must not go there. */
 export async function isOfOthers(store: Reader, id: ConversationId, peer: UserId): Promise<boolean> {
   const known = await conversationRecord.get(store, id);

@@ -2,7 +2,7 @@ import type { ConversationId, Event } from "@sotto/schema";
 import * as z from "zod/mini";
 import type { Inbox } from "../messages/inbox.ts";
 import { baseOf, openMessage, parseHeader, refuseMessage } from "../messages/open-message.ts";
-import { countOthers, directRecord, forgottenGroup } from "../messages/participants.ts";
+import { countOthers, directWrites, forgottenGroup } from "../messages/participants.ts";
 import { isFromThisDevice, readOwn } from "../messages/read-own.ts";
 import { type ReceivedMessage, withoutContent } from "../messages/received-message.ts";
 import { type BatchNews, batchRecord } from "../news.ts";
@@ -74,7 +74,7 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
     for (const one of prepared) await place(session, one, { draft, placing });
     const isDeleted = (message: ReceivedMessage) => placing.isDeleted(message);
     const unread = received.map((message) => (isDeleted(message) ? withoutContent(message) : message));
-    const emptied = placing.hasDeleted ? await inbox.deletedWrites(placing.deleted) : [];
+    const emptied = await inbox.deletedWrites(placing.deleted);
     const told = await newsOf(session, {
       batch,
       prepared,
@@ -203,9 +203,7 @@ async function place(
     const readThrough = await takeReadElsewhere(draft, conversationId);
     draft.put(conversationRecord.put([conversationId], { ...conversation, readThrough }));
     const { peerUserId } = conversation;
-    // What is known stays: the entry is the server's word.
-    if (peerUserId !== null && (await directRecord.get(draft, peerUserId)) === undefined)
-      draft.put(directRecord.put([peerUserId], conversationId));
+    if (peerUserId !== null) draft.put(...(await directWrites(draft, peerUserId, conversationId)));
   }
   const where = { conversationId, seq, at };
   switch (event.type) {

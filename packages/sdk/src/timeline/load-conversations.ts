@@ -1,6 +1,6 @@
 import type { ConversationId } from "@sotto/schema";
 import * as z from "zod/mini";
-import { directRecord, isOfOthers } from "../messages/participants.ts";
+import { directWrites, isOfOthers } from "../messages/participants.ts";
 import type { Session } from "../session.ts";
 import { Draft } from "../storage/draft.ts";
 import { defineRecord } from "../storage/records.ts";
@@ -51,6 +51,5 @@ export async function addConversation(draft: Draft, known: Known): Promise<void>
   const conversation = newConversation({ peerUserId, name }, null);
   const lastSeq = Number(newest?.path[1] ?? 0);
   draft.put(conversationRecord.put([id], { ...conversation, lastSeq, lastMessageAt, readThrough }));
-  if (peerUserId === null || (await directRecord.get(draft, peerUserId))) return;
-  draft.put(directRecord.put([peerUserId], id));
+  if (peerUserId !== null) draft.put(...(await directWrites(draft, peerUserId, id)));
 }

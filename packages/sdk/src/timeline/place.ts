@@ -65,8 +65,6 @@ export class Placing {
   readonly touched: Touched[] = [];
   /** Messages that are deleted, as {@link nameOf} gives. */
   readonly deleted = new Set<string>();
-  /** A message is deleted now that was not before. */
-  hasDeleted = false;
 
   constructor(draft: Draft, { source, me }: { source: Source; me: Me }) {
     this.#draft = draft;
@@ -257,7 +255,6 @@ export class Placing {
     this.#draft.put(messageRecord.put([place.conversationId, place.seq], after));
     await indexText(this.#draft, place, { before: shownText(before), after: shownText(after) });
     if (after.content.kind === "deleted") await this.#forget(place.conversationId, after);
-    this.hasDeleted ||= after.content.kind === "deleted" && before.content.kind !== "deleted";
     if (before.isUnread && !after.isUnread) await this.#countUnread(place.conversationId, -1);
     this.touched.push({ ...place, isNew: false });
   }
@@ -310,10 +307,7 @@ export class Placing {
   async #put(place: Place, message: StoredMessage, isShown = false): Promise<void> {
     const { conversationId, seq } = place;
     this.#draft.put(messageRecord.put([conversationId, seq], message));
-    if (message.content.kind === "deleted") {
-      await this.#forget(conversationId, message);
-      this.hasDeleted = true;
-    }
+    if (message.content.kind === "deleted") await this.#forget(conversationId, message);
     await indexText(this.#draft, place, { before: undefined, after: shownText(message) });
     if (message.isUnread) await this.#countUnread(conversationId, 1);
     const conversation = await conversationRecord.get(this.#draft, conversationId);
