@@ -12,9 +12,8 @@ interface Answer {
 
 /** Stands between clients and a server, ends their HTTP and WebSockets, and keeps all that passes, unmasked. */
 export class RecordingProxy implements AsyncDisposable {
-  /** A server that lies: what a client gets in place of a JSON answer, or of the text of an answer or a frame. */
+  /** A server that lies: what a client gets in place of a JSON answer, or of a frame of text (its status is 101). */
   alter: ((answer: Answer) => Promise<Answer> | Answer) | undefined;
-  rewrite: (text: string) => string = (text) => text;
   readonly fromClients: Buffer[] = [];
   readonly fromServer: Buffer[] = [];
   readonly #target: URL;
@@ -74,7 +73,7 @@ export class RecordingProxy implements AsyncDisposable {
     for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
     const whole = Buffer.concat(chunks);
     this.fromServer.push(whole);
-    const given = { path, status: answer.statusCode ?? 502, text: this.rewrite(whole.toString()) };
+    const given = { path, status: answer.statusCode ?? 502, text: whole.toString() };
     const { status, text } = (await this.alter?.(given)) ?? given;
     const { "content-length": _length, ...headers } = answer.headers;
     response.writeHead(status, headers).end(text);
@@ -89,13 +88,20 @@ export class RecordingProxy implements AsyncDisposable {
     });
     const opened = once(far, "open");
     opened.catch(() => near.close(1011));
+    const lie = async (text: string): Promise<string> => {
+      const given = { path: url, status: 101, text };
+      return ((await this.alter?.(given)) ?? given).text;
+    };
     const relay = (from: WebSocket, to: WebSocket, kept: Buffer[]): void => {
+      let sent: Promise<unknown> = opened;
       from.on("message", (data: RawData, isBinary) => {
         const bytes = Buffer.isBuffer(data) ? data : Buffer.concat([data].flat() as Buffer[]);
         kept.push(bytes);
-        const given = from === far && !isBinary ? this.rewrite(bytes.toString()) : bytes;
-        // In order: a promise's callbacks are.
-        void opened.then(() => to.send(given, { binary: isBinary })).catch(() => {});
+        // In order, however long a lie takes.
+        sent = sent
+          .then(async () => (from === far && !isBinary ? lie(bytes.toString()) : bytes))
+          .then((given) => to.send(given, { binary: isBinary }))
+          .catch(() => {});
       });
       from.on("close", (code) => to.close(code >= 3000 || code === 1000 ? code : 1000));
       from.on("error", () => to.terminate());

@@ -10,6 +10,11 @@ async function bytesOf(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<A
 }
 const streamOf = (bytes: Uint8Array<ArrayBuffer>) => new Blob([bytes]).stream();
 
+async function backUp({ backup }: Client) {
+  const recoveryKey = await backup.generateRecoveryKey();
+  return { recoveryKey, file: await bytesOf(await backup.export(recoveryKey)) };
+}
+
 async function textsOf(client: Client, peer: TestUser): Promise<string[]> {
   const { messages } = await client.conversations.with(peer.userId).messages({ limit: 50 });
   return messages.flatMap(({ content }) => (content.kind === "text" ? [content.text] : []));
@@ -62,8 +67,7 @@ test("a backup is refused that is another's, cut off, altered, or of an identity
   const { url } = server;
   await using alice = await TestUser.open({ url });
   await using bob = await TestUser.open({ url });
-  const recoveryKey = await bob.client.backup.generateRecoveryKey();
-  const file = await bytesOf(await bob.client.backup.export(recoveryKey));
+  const { recoveryKey, file } = await backUp(bob.client);
   const refusedFor = (by: TestUser, bytes: Uint8Array<ArrayBuffer>, key = recoveryKey) =>
     by.client.backup.restore(streamOf(bytes), key).then(
       () => "restored",
@@ -92,8 +96,7 @@ test("who signed out everywhere comes back by the recovery key, and nobody is wa
   await using bob = await TestUser.open({ url });
   await alice.to(bob).send("one");
   await bob.untilReceived(1);
-  const recoveryKey = await bob.client.backup.generateRecoveryKey();
-  const file = await bytesOf(await bob.client.backup.export(recoveryKey));
+  const { recoveryKey, file } = await backUp(bob.client);
   await bob.client.signOut();
   await bob.signIn();
   expect(await bob.client.identity.state()).toBe("linked");
@@ -204,8 +207,7 @@ test("the senders are told when a restored history is marked as read", async () 
   const lost = await TestUser.open({ url });
   await alice.to(lost).send("one");
   await lost.untilReceived(1);
-  const recoveryKey = await lost.client.backup.generateRecoveryKey();
-  const file = await bytesOf(await lost.client.backup.export(recoveryKey));
+  const { recoveryKey, file } = await backUp(lost.client);
   await lost[Symbol.asyncDispose]();
   await using found = await TestUser.open({ url, phone: lost.phone, isApproved: false });
   await found.client.backup.restore(streamOf(file), recoveryKey);
@@ -228,8 +230,8 @@ test("a conversation that the server does not name comes back too, and is in the
   await lost.client.groups.get(left.groupId).leave();
   // The server names the 100 last active ones.
   for (let made = 0; made < 100; made++) await lost.client.groups.create(`Group ${made}`);
-  const recoveryKey = await lost.client.backup.generateRecoveryKey();
-  let file = await bytesOf(await lost.client.backup.export(recoveryKey));
+  const { recoveryKey, file: first } = await backUp(lost.client);
+  let file = first;
   await lost[Symbol.asyncDispose]();
 
   for (let generation = 0; generation < 2; generation++) {

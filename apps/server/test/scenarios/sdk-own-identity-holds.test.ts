@@ -72,6 +72,18 @@ function makeUp(
   return decodeBase64url(encodeDeviceList({ ...fields, signature }));
 }
 
+/** Gives a call up once its request to a path is under way, which does not reach the server. */
+async function breakOff(proxy: Proxy, path: string, call: (signal: AbortSignal) => Promise<unknown>) {
+  const held = proxy.holdRequestTo(path);
+  const giving = new AbortController();
+  const calling = call(giving.signal);
+  calling.catch(() => {});
+  await held.arrived;
+  giving.abort();
+  await expect(calling).rejects.toMatchObject({ code: "ABORTED" });
+  return held;
+}
+
 const numberOf = async (client: Client, peer: TestUser) =>
   (await client.identity.safetyNumber(peer.userId))?.digits;
 
@@ -145,12 +157,7 @@ test("whoever could not sign out to the end goes on with the same identity", asy
   await using alice = await TestUser.open({ url: server.url });
   await using bob = await TestUser.open({ url: proxy.url });
   const number = await numberOf(bob.client, alice);
-  const held = proxy.holdRequestTo("/trpc/keys.remove");
-  const leaving = new AbortController();
-  const left = bob.client.signOut({ signal: leaving.signal });
-  await held.arrived;
-  leaving.abort();
-  await expect(left).rejects.toMatchObject({ code: "ABORTED" });
+  await breakOff(proxy, "/trpc/keys.remove", (signal) => bob.client.signOut({ signal }));
 
   expect(await bob.client.identity.check()).toBe("linked");
   expect(await numberOf(bob.client, alice)).toBe(number);
@@ -168,12 +175,9 @@ test("a reset that breaks off leaves the identity that is in force, whichever th
   const store = memoryStore();
   const bob = await TestUser.open({ url: proxy.url, store });
   const number = await numberOf(bob.client, alice);
-  const held = proxy.holdRequestTo("/trpc/deviceLists.publish");
-  const resetting = new AbortController();
-  const reset = bob.client.identity.reset({ signal: resetting.signal });
-  await held.arrived;
-  resetting.abort();
-  await expect(reset).rejects.toMatchObject({ code: "ABORTED" });
+  const held = await breakOff(proxy, "/trpc/deviceLists.publish", (signal) =>
+    bob.client.identity.reset({ signal }),
+  );
   expect(await bob.client.identity.check()).toBe("linked");
   expect(await numberOf(bob.client, alice)).toBe(number);
   await bob[Symbol.asyncDispose]();
@@ -262,12 +266,7 @@ test("a device that was taken out of the list does not come back by an old list 
   await using server = await startTestServer();
   await using proxy = await Proxy.open(server.url);
   await using bob = await TestUser.open({ url: proxy.url });
-  const held = proxy.holdRequestTo("/trpc/keys.remove");
-  const leaving = new AbortController();
-  const left = bob.client.signOut({ signal: leaving.signal });
-  await held.arrived;
-  leaving.abort();
-  await expect(left).rejects.toMatchObject({ code: "ABORTED" });
+  await breakOff(proxy, "/trpc/keys.remove", (signal) => bob.client.signOut({ signal }));
   expect(await bob.client.identity.check()).toBe("linked");
   await using liar = await RecordingProxy.listen(server.url);
   await using laptop = await TestUser.open({ url: liar.url, phone: bob.phone });
