@@ -18,7 +18,8 @@ export type {
   UserId,
 } from "@sotto/schema";
 export type { Backup, BackupRefusal } from "./backup.ts";
-export { type Client, type ClientOptions, type OtpRequest, createClient } from "./client.ts";
+export type { Client, ClientOptions, OtpRequest } from "./client-types.ts";
+export { createClient } from "./client.ts";
 export type { Contacts } from "./contacts.ts";
 export type {
   Conversation,

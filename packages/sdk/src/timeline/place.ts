@@ -1,9 +1,7 @@
 /** Puts what the server's logs say into the store's timeline. Nothing here asks the network. */
 import type { ConversationId, MessageId, UserId } from "@sotto/schema";
 import type { Event } from "@sotto/schema";
-import type { FilePayload } from "../crypto/payload.ts";
 import {
-  type FileMessage,
   type OpenedMessage,
   type ReceivedMessage,
   deletedWith,
@@ -27,6 +25,7 @@ import {
 } from "./records.ts";
 import { indexText } from "./search-index.ts";
 import { shownText } from "./shown-text.ts";
+import { type PlacedMessage, contentOf } from "./stored-content.ts";
 
 /** Where an entry stands. */
 export interface Place {
@@ -53,9 +52,6 @@ export interface OwnMessage {
   /** It was sent from this device, and has been shown since. */
   isShown?: boolean | undefined;
 }
-
-/** What has a line of its own. */
-type PlacedMessage = Exclude<ReceivedMessage, { kind: "edit" | "reaction" | "deletion" | "deleted" }>;
 
 /** Changes of timelines in one draft. */
 export class Placing {
@@ -375,43 +371,4 @@ export async function isUnseen(
 function withOverlay(message: StoredMessage, overlay: Overlay): StoredMessage {
   if (!overlay.deletion) return { ...message, overlay };
   return { ...message, content: { kind: "deleted" }, overlay, isUnread: false };
-}
-
-function contentOf(message: PlacedMessage): StoredContent {
-  switch (message.kind) {
-    case "text": {
-      const { kind, text, sentAtMs, replyTo } = message;
-      return { kind, text, sentAtMs, ...(replyTo ? { replyTo } : {}) };
-    }
-    case "file":
-      return fileOf(message);
-    case "unknown": {
-      const { kind, type, bytes } = message;
-      return { kind, type, bytes };
-    }
-    case "opaque":
-      return { kind: "opaque", ciphertext: message.ciphertext };
-    case "unreadable":
-      return { kind: "unreadable", reason: message.reason };
-  }
-}
-
-/** Without what is said of the message that carried it. */
-function fileOf(message: FileMessage): FilePayload {
-  const {
-    id: _id,
-    conversationId: _conversation,
-    senderUserId: _user,
-    senderDeviceId: _device,
-    ...rest
-  } = message;
-  const {
-    sentAt: _at,
-    isOwn: _own,
-    clientMessageId: _name,
-    assurance: _assurance,
-    kem: _kem,
-    ...file
-  } = rest;
-  return file;
 }
