@@ -189,6 +189,11 @@ class HeldRequest {
     this.#near?.end(await this.#answer.promise);
   }
 
+  /** In the server's place, as its tRPC words it. */
+  refuse(status: number, code: string, details?: unknown): void {
+    this.answer(status, { error: { message: code, code: -32600, data: { sotto: { code, details } } } });
+  }
+
   /** In its place. */
   answer(status: number, body: unknown, headers: Record<string, string> = {}): void {
     const text = JSON.stringify(body);

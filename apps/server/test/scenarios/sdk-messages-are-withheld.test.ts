@@ -1,8 +1,9 @@
 import type { SequenceEvent } from "@sotto/sdk";
 import { expect, test } from "vitest";
+import { Proxy } from "../proxy.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { runSql } from "../sql.ts";
-import { startTestServer } from "../test-server.ts";
+import { type TestServer, startTestServer } from "../test-server.ts";
 
 /** What a user is told of sequences, from now on. */
 function sequencesOf({ client }: TestUser): SequenceEvent[] {
@@ -11,21 +12,29 @@ function sequencesOf({ client }: TestUser): SequenceEvent[] {
   return told;
 }
 
+/** The server's last message of a conversation, as if it had never come. */
+function hide(
+  { database }: TestServer,
+  { id, conversationId }: { id: string; conversationId: string },
+): Promise<unknown> {
+  return runSql(
+    database.url,
+    `create table hidden as select * from messages where id = '${id}';
+     delete from messages where id = '${id}';
+     update conversations set last_seq = last_seq - 1 where id = '${conversationId}'`,
+  );
+}
+
 test("a server that withholds a message, and gives it later in another place, is found out", async () => {
   await using server = await startTestServer();
-  const { url, database } = server;
+  const { url } = server;
   await using alice = await TestUser.open({ url });
   await using bob = await TestUser.open({ url });
   await alice.to(bob).send("1");
   await bob.untilReceived(1);
   await bob.client.stop();
   const { id, conversationId } = await alice.to(bob).send("2");
-  await runSql(
-    database.url,
-    `create table hidden as select * from messages where id = '${id}';
-     delete from messages where id = '${id}';
-     update conversations set last_seq = last_seq - 1 where id = '${conversationId}'`,
-  );
+  await hide(server, { id, conversationId });
   await alice.to(bob).send("3");
 
   const told = sequencesOf(bob);
@@ -39,7 +48,7 @@ test("a server that withholds a message, and gives it later in another place, is
 
   await bob.client.stop();
   await runSql(
-    database.url,
+    server.database.url,
     `update conversations set last_seq = last_seq + 1 where id = '${conversationId}';
      update hidden set seq = (select last_seq from conversations where id = '${conversationId}');
      insert into messages select * from hidden`,
@@ -136,6 +145,30 @@ test("a message that the server refused is not missed by anybody", async () => {
   expect(bob.texts).toEqual(["1", "2", "refused"]);
   expect(await bob.to(alice).withheld()).toEqual([]);
   expect(told).toEqual([]);
+});
+
+test("a server that refuses a message and delivers it all the same cannot withhold the next one in its place", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using alice = await TestUser.open({ url: proxy.url, isStarted: false });
+  await using bob = await TestUser.open({ url: server.url });
+  await alice.to(bob).send("1");
+  const held = proxy.holdRequestTo("/trpc/messages.send");
+  const refused = alice.to(bob).send("refused");
+  refused.catch(() => {});
+  await held.arrived;
+  held.refuse(403, "YOU_ARE_BLOCKED");
+  await expect(refused).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
+  held.deliverLate();
+  await bob.untilReceived(2);
+  await bob.client.stop();
+  await hide(server, await alice.to(bob).send("withheld"));
+  await alice.to(bob).send("3");
+  const told = bob.event("sequence");
+  await bob.start();
+  expect(await told).toMatchObject({ type: "withheld", missing: 1 });
+  await bob.untilReceived(3);
+  expect(bob.texts).toEqual(["1", "refused", "3"]);
 });
 
 test("what a member was away for, a moderator has deleted or a device has not lived to see is not missed", async () => {

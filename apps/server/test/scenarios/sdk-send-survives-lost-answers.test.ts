@@ -4,11 +4,6 @@ import { Proxy } from "../proxy.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
-/** As the server's tRPC words it. */
-function refusal(code: string, details?: unknown) {
-  return { error: { message: code, code: -32600, data: { sotto: { code, details } } } };
-}
-
 /** Its own log entry has come. */
 function untilPlaced(alice: TestUser, bob: TestUser, clientMessageId: string): Promise<void> {
   const own = { senderUserId: alice.userId, clientMessageId };
@@ -27,10 +22,11 @@ async function sendRefusedAndStored(given: {
   const sending = alice.to(bob).send("late", { clientMessageId });
   sending.catch(() => {});
   await held.arrived;
-  held.answer(403, refusal("YOU_ARE_BLOCKED"));
+  held.refuse(403, "YOU_ARE_BLOCKED");
   await expect(sending).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
+  const before = bob.received.length;
   held.deliverLate();
-  await bob.untilReceived(1);
+  await bob.untilReceived(before + 1);
 }
 
 test("a send whose answer was lost is repeated, and arrives once", async () => {
@@ -110,7 +106,7 @@ test("whoever asks again for a message that is refused, and yet stored, learns t
   held.release();
   await bob.untilReceived(1);
   await untilPlaced(alice, bob, clientMessageId);
-  held.answer(403, refusal("YOU_ARE_BLOCKED"));
+  held.refuse(403, "YOU_ARE_BLOCKED");
   expect(await sending).toMatchObject({ clientMessageId, id: bob.received[0]?.id });
   await alice.to(bob).send("then");
   await bob.untilReceived(2);
@@ -151,7 +147,7 @@ test("a request that was refused, and yet stored, stands: what was sealed anew i
   await held.arrived;
   held.release();
   await bob.untilReceived(1);
-  held.answer(409, refusal("DEVICE_LIST_STALE", { missing: [], extra: [], outdated: [] }));
+  held.refuse(409, "DEVICE_LIST_STALE", { missing: [], extra: [], outdated: [] });
   expect(await sending).toMatchObject({ id: bob.received[0]?.id });
   await alice.to(bob).send("then");
   await bob.untilReceived(2);
@@ -183,6 +179,44 @@ test("what was refused is sealed anew when it is sent again, and the first one s
   await sendRefusedAndStored({ proxy, alice, bob, clientMessageId });
   expect(await alice.to(bob).send("late", { clientMessageId })).toMatchObject({ id: bob.received[0]?.id });
   expect(bob.texts).toEqual(["late"]);
+});
+
+test("a duplicate that comes after the next message takes nothing from that one", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using alice = await TestUser.open({ url: proxy.url });
+  await using bob = await TestUser.open({ url: server.url });
+  await alice.to(bob).send("1");
+  const held = proxy.holdRequestTo("/trpc/messages.send");
+  const sending = alice.to(bob).send("late");
+  sending.catch(() => {});
+  await held.arrived;
+  held.refuse(403, "YOU_ARE_BLOCKED");
+  await expect(sending).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
+  await bob.client.stop();
+  await alice.to(bob).send("2");
+  held.deliverLate();
+  await alice.untilShows(alice.to(bob), ["1", "2", "late"]);
+  await alice.to(bob).send("3");
+  await bob.start();
+  await bob.untilReceived(4);
+  expect(bob.texts).toEqual(["1", "2", "late", "3"]);
+  expect(await bob.to(alice).withheld()).toEqual([]);
+});
+
+test("a number that stays unused, as the first one stands after all, is not missed", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using alice = await TestUser.open({ url: proxy.url, isStarted: false });
+  await using bob = await TestUser.open({ url: server.url });
+  await alice.to(bob).send("1");
+  const clientMessageId = crypto.randomUUID();
+  await sendRefusedAndStored({ proxy, alice, bob, clientMessageId });
+  await alice.to(bob).send("late", { clientMessageId });
+  await alice.to(bob).send("3");
+  await bob.untilReceived(3);
+  expect(bob.texts).toEqual(["1", "late", "3"]);
+  expect(await bob.to(alice).withheld()).toEqual([]);
 });
 
 test("an aborted send is not sent on, until it is asked for again", async () => {

@@ -44,6 +44,8 @@ export interface OpenEnvelopeInput {
 export interface OpenedEnvelope {
   header: SealedHeader;
   payload: Payload;
+  /** Lower counters of the sender's device that will not come, as the server has refused them. */
+  refused: number[];
   /** `signed`: by the sender's identity key. `basic`: one side has only a bare key; deniable, on the server's word. */
   assurance: "signed" | "basic";
   /** What sealed the content key for this device. */
@@ -75,7 +77,7 @@ export async function openEnvelope(input: OpenEnvelopeInput): Promise<OpenedEnve
         : sender.kind === "bare" && signature === null;
     if (!isGenuine) throw new EnvelopeError("signature_invalid");
     const assurance = sender.kind !== "bare" && keys.dik !== null ? "signed" : "basic";
-    return { header, payload: decodePayload(payload), assurance, kem };
+    return { header, ...decodePayload(payload), assurance, kem };
   } finally {
     cek.fill(0);
   }

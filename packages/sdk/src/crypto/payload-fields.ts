@@ -18,9 +18,16 @@ export const fieldOf = {
     return value;
   },
   time: (fields: Fields) => ({ sentAtMs: cborItem.uint(fields.get("sentAt"), "sentAt") }),
+  /** Without it, none. */
+  refused: (fields: Fields) =>
+    cborItem.array(fields.get("refused") ?? [], "refused").map((one) => cborItem.uint(one, "refused")),
 };
 
 export const timeField = (sentAtMs: number) => ({ sentAt: cborItem.uint(sentAtMs, "sentAt") });
+
+/** Not written when there are none. */
+export const refusedField = (refused: readonly number[]) =>
+  refused.length === 0 ? {} : { refused: refused.map((one) => cborItem.uint(one, "refused")) };
 
 export function wellFormed(text: string): string {
   if (!text.isWellFormed()) throw badShape("text");

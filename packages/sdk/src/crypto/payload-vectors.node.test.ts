@@ -15,12 +15,13 @@ function shown(name: string): string {
   return hex;
 }
 
-test.each<[string, KnownPayload]>([
+test.each<[string, KnownPayload, number[]?]>([
   ["reply", { kind: "text", text: "yes", sentAtMs, replyTo: ref }],
   ["edit", { kind: "edit", target, text: "at six", sentAtMs }],
   ["reaction", { kind: "reaction", target: ref, emoji: "👍", isRemoved: false, sentAtMs }],
   ["deletion", { kind: "deletion", target, sentAtMs }],
-])("the protocol's page shows the bytes of a %s", (name, payload) => {
-  expect(encodeHex(encodePayload(payload))).toBe(shown(name));
-  expect(decodePayload(decodeHex(shown(name)))).toEqual(payload);
+  ["refused", { kind: "text", text: "six", sentAtMs }, [4, 5]],
+])("the protocol's page shows the bytes of a %s", (name, payload, refused = []) => {
+  expect(encodeHex(encodePayload(payload, refused))).toBe(shown(name));
+  expect(decodePayload(decodeHex(shown(name)))).toEqual({ payload, refused });
 });

@@ -8,7 +8,7 @@ it("gives any text back", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), fc.maxSafeNat(), (text, sentAtMs) => {
       const payload = { kind: "text", text, sentAtMs } as const;
-      expect(decodePayload(encodePayload(payload))).toEqual(payload);
+      expect(decodePayload(encodePayload(payload)).payload).toEqual(payload);
     }),
   );
 });
@@ -40,7 +40,8 @@ const known: KnownPayload[] = [
 
 it.each(known)("gives back $kind", (payload) => {
   const bytes = encodePayload(payload);
-  expect(decodePayload(bytes)).toEqual(payload);
+  expect(decodePayload(bytes)).toEqual({ payload, refused: [] });
+  expect(decodePayload(encodePayload(payload, [3, 300]))).toEqual({ payload, refused: [3, 300] });
   // A reader that knows the kind has no use for a field that is not there.
   expect(Object.values(payload)).not.toContain(undefined);
 });
@@ -74,12 +75,12 @@ it.each([
 
 it("skips fields that a later version added", () => {
   const bytes = encodeCbor(["text/v1", { text: "hi", sentAt: 5, mood: ["good"], weight: 1.5 }]);
-  expect(decodePayload(bytes)).toEqual({ kind: "text", text: "hi", sentAtMs: 5 });
+  expect(decodePayload(bytes).payload).toEqual({ kind: "text", text: "hi", sentAtMs: 5 });
 });
 
 it("hands over a kind it does not know, to send on or read later", () => {
   const bytes = encodeCbor(["poll/v1", { question: "?" }, "more"]);
-  const payload = decodePayload(bytes);
+  const { payload } = decodePayload(bytes);
   expect(payload).toEqual({ kind: "unknown", type: "poll/v1", bytes });
   expect(encodePayload(payload)).toEqual(bytes);
 });
@@ -90,6 +91,8 @@ it.each([
   ["no kind", encodeCbor([1, {}])],
   ["no text", encodeCbor(["text/v1", { sentAt: 1 }])],
   ["text of another type", encodeCbor(["text/v1", { text: 1, sentAt: 1 }])],
+  ["refused counters that are no list", encodeCbor(["text/v1", { text: "hi", sentAt: 1, refused: 3 }])],
+  ["a refused counter below 0", encodeCbor(["text/v1", { text: "hi", sentAt: 1, refused: [3, -1] }])],
   ["no time", encodeCbor(["text/v1", { text: "hi", sentAt: -1 }])],
   ["fields of another type", encodeCbor(["text/v1", ["hi", 1]])],
   ["invalid UTF-8", Uint8Array.of(0x82, 0x67, ...Buffer.from("text/v1"), 0xa1, 0x61, 0xff, 0)],

@@ -13,7 +13,7 @@ import {
 } from "@sotto/schema";
 import { EnvelopeError } from "./errors.ts";
 import { type FilePayload, fileCodec } from "./file-payload.ts";
-import { type Fields, fieldOf, timeField, wellFormed } from "./payload-fields.ts";
+import { type Fields, fieldOf, refusedField, timeField, wellFormed } from "./payload-fields.ts";
 
 /** Names a message of the same conversation: who sent it, and the sender's own id of it. */
 export interface MessageRef {
@@ -159,12 +159,13 @@ function checkEmoji(emoji: string): string {
   throw new SealedFormatError("bad_shape", "malformed emoji");
 }
 
-function encodeKnown<P extends KnownPayload>(codec: Codec<P>, payload: P): Bytes {
-  return encodeCbor([codec.type, codec.encode(payload)]);
-}
-
-/** A payload's CBOR. Throws `invalid_input` for a text that is no well-formed Unicode, a time before 1970, a bad id. */
-export function encodePayload(payload: Payload): Bytes {
+/**
+ * A payload's CBOR. Of an unknown kind it is its bytes, without `refused`. Throws `invalid_input` for a text that is no
+ * well-formed Unicode, a time before 1970, a bad id.
+ */
+export function encodePayload(payload: Payload, refused: readonly number[] = []): Bytes {
+  const encodeKnown = <P extends KnownPayload>(codec: Codec<P>, known: P): Bytes =>
+    encodeCbor([codec.type, { ...codec.encode(known), ...refusedField(refused) }]);
   try {
     switch (payload.kind) {
       case "unknown":
@@ -186,16 +187,22 @@ export function encodePayload(payload: Payload): Bytes {
   }
 }
 
+/** A payload, and the numbers that its message says were refused. */
+export interface DecodedPayload {
+  payload: Payload;
+  refused: number[];
+}
+
 /** Reads a payload. An unknown kind is a value, a broken one throws `payload_malformed`. */
-export function decodePayload(bytes: Bytes): Payload {
+export function decodePayload(bytes: Bytes): DecodedPayload {
   try {
     const items = cborItem.array(decodeCbor(bytes, sealedLimits.maxBodyBytes), "payload");
     const type = cborItem.text(items[0], "payload kind");
     const decodeKnown = decoders.get(type);
-    if (!decodeKnown) return { kind: "unknown", type, bytes };
+    if (!decodeKnown) return { payload: { kind: "unknown", type, bytes }, refused: [] };
     const fields = items[1];
     if (items.length !== 2 || !(fields instanceof Map)) throw new EnvelopeError("payload_malformed");
-    return decodeKnown(fields);
+    return { payload: decodeKnown(fields), refused: fieldOf.refused(fields) };
   } catch (error) {
     if (error instanceof SealedFormatError) throw new EnvelopeError("payload_malformed");
     throw error;

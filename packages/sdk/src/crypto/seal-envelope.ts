@@ -27,6 +27,8 @@ export interface SealEnvelopeInput {
   counter: number;
   class?: SealedClass;
   payload: Payload;
+  /** Lower counters of this device's that the server has refused: the readers need not miss them. */
+  refused?: readonly number[] | undefined;
   /** Every device of every participant. The sending device may be among them: it counts in the roster, gets no wrap. */
   devices: readonly RecipientDevice[];
   sender: DeviceKeys;
@@ -68,7 +70,7 @@ export async function sealEnvelope(input: SealEnvelopeInput): Promise<SealedEnve
     rosterHash: await hashRoster([self, ...devices]),
   };
   const headerItems = asInput(() => sealedHeaderItems(header));
-  const payload = encodePayload(input.payload);
+  const payload = encodePayload(input.payload, input.refused);
   const signature =
     sender.dik && (await ed25519Sign(signedBytes(headerItems, payload), sender.dik.privateKey));
   const cek = randomBytes(32);

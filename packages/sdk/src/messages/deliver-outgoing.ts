@@ -48,7 +48,7 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
       const { id, sentAt } = stored;
       const delivered = toDelivered(stored.sealed, { id, conversationId: sealed.conversationId, sentAt });
       if (file) await session.files.finish(session, file, { clientMessageId, id, signal });
-      await queue.close(clientMessageId, delivered);
+      await queue.close(clientMessageId, delivered, stored.sealed);
       return toSentMessage(clientMessageId, delivered);
     }
     // Nothing was stored: the message may be sealed again under the same id, for the present devices.

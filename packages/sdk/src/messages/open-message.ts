@@ -24,6 +24,8 @@ export interface OpenedMessage {
   message: ReceivedMessage;
   /** Of a message that was opened; its counter is still to be judged. */
   header: SealedHeader | undefined;
+  /** Counters of its device that it says will not come. */
+  refused?: number[];
 }
 
 /**
@@ -49,7 +51,7 @@ export async function openMessage(message: Message, opening: Opening): Promise<O
   const result = fresh ? await tryToOpen(message, { header, sender: fresh, opening }) : first;
   return typeof result === "string"
     ? unreadable(message, result, opening)
-    : { message: toMessage(message, result, opening.me), header };
+    : { message: toMessage(message, result, opening.me), header, refused: result.refused };
 }
 
 /** In the line of a message that is not opened; in a conversation's log it is shown where it stands. */

@@ -7,7 +7,8 @@ import type { Store, StoreWrite } from "../storage/store.ts";
 import { idRecord, messageRecord } from "../timeline/records.ts";
 import type { Turns } from "../turns.ts";
 import { type Destination, type LaneKey, destinationOf, laneKey } from "./destination.ts";
-import { type SealedOutgoing, counterRecord } from "./seal-outgoing.ts";
+import type { SealedOutgoing } from "./seal-outgoing.ts";
+import { refusedWrites, storedWrites } from "./sending-numbers.ts";
 import {
   type Outgoing,
   type Sealed,
@@ -73,6 +74,7 @@ export async function placedWrites(
   const delivered = message.delivered ?? (sealed && toDelivered(sealed, { id, conversationId, sentAt }));
   return [
     ...(await leavingWrites(store, { clientMessageId, message })),
+    ...(sealed ? await storedWrites(store, message, sealed) : []),
     outgoingRecord.put([clientMessageId], {
       ...message,
       state: "delivered",
@@ -102,6 +104,8 @@ async function erasingWrites(store: Reader, { clientMessageId, message }: Unplac
   ];
 }
 
+const unsealed = { counter: null, refused: [], sealed: null } as const satisfies Partial<Outgoing>;
+
 /** The stored side of the outbox. Changes are made one at a time: what is read stays true until it is written. */
 export class OutgoingQueue {
   readonly #store: Store;
@@ -125,7 +129,7 @@ export class OutgoingQueue {
       if (earlier && !isSame(earlier, given)) throw new SottoError("CLIENT_MESSAGE_ID_REUSED");
       if (earlier?.delivered) return toSentMessage(clientMessageId, earlier.delivered);
       if (earlier?.state === "queued") return undefined;
-      await this.#enqueue(clientMessageId, earlier ?? { ...given, counter: null, sealed: null });
+      await this.#enqueue(clientMessageId, earlier ?? { ...given, ...unsealed });
       return undefined;
     });
   }
@@ -142,7 +146,7 @@ export class OutgoingQueue {
 
   async #enqueue(
     clientMessageId: string,
-    message: Outgoing | Pick<Outgoing, "destination" | "payload" | "counter" | "sealed">,
+    message: Outgoing | Pick<Outgoing, "destination" | "payload" | keyof typeof unsealed>,
   ): Promise<void> {
     const lane = laneKey(message.destination);
     const [newest] = await unplacedRecord.list(this.#store, lane, { isReversed: true, limit: 1 });
@@ -187,39 +191,38 @@ export class OutgoingQueue {
    */
   storeSealed(
     clientMessageId: string,
-    { sealed, counter, writes }: SealedOutgoing,
+    { writes, ...sealing }: SealedOutgoing,
     replaced: Sealed | null,
   ): Promise<Outgoing> {
     return this.#turns.run(async () => {
       const present = await this.get(clientMessageId);
       if (present.delivered || present.sealed?.body !== replaced?.body) return present;
-      const message = { ...present, sealed, counter };
+      const message = { ...present, ...sealing };
       await this.#store.commit([...writes, outgoingRecord.put([clientMessageId], message)]);
       return message;
     });
   }
 
-  /** Stores a message's delivery and takes it out of the queue. */
+  /** Stores a message's delivery, in the form in which the server has it, and takes it out of the queue. */
   close(
     clientMessageId: string,
     delivered: NonNullable<Outgoing["delivered"]>,
+    stored: Sealed,
   ): Promise<Outgoing | undefined> {
-    return this.#end(clientMessageId, { state: "delivered", sealed: null, delivered });
+    return this.#end(clientMessageId, { state: "delivered", sealed: null, delivered }, stored);
   }
 
   /**
-   * Nothing was stored of a message, and no request of it is under way: its number goes to the next one, so that nobody
-   * misses it. Sent once more, it is sealed anew. Its bytes stay: a duplicate of the request may yet arrive, and its log
-   * entry is then this message's.
+   * Nothing was stored of a message, and no request of it is under way: the next one tells its number, so that nobody
+   * misses it. Sent once more, it is sealed anew, under another. Its bytes stay: a duplicate of the request may yet
+   * arrive, and its log entry is then this message's.
    */
   release(clientMessageId: string): Promise<void> {
     return this.#turns.run(async () => {
       const message = await outgoingRecord.get(this.#store, clientMessageId);
-      if (!message?.sealed || message.counter === null) return;
-      const { conversationId } = message.sealed;
-      if ((await counterRecord.get(this.#store, conversationId)) !== message.counter) return;
+      if (!message) return;
       await this.#store.commit([
-        counterRecord.put([conversationId], message.counter - 1),
+        ...(await refusedWrites(this.#store, message)),
         outgoingRecord.put([clientMessageId], { ...message, counter: null }),
       ]);
     });
@@ -230,7 +233,7 @@ export class OutgoingQueue {
     return this.#end(clientMessageId, { state: "failed", error });
   }
 
-  #end(clientMessageId: string, change: Partial<Outgoing>): Promise<Outgoing | undefined> {
+  #end(clientMessageId: string, change: Partial<Outgoing>, stored?: Sealed): Promise<Outgoing | undefined> {
     return this.#turns.run(async () => {
       const queued = await outgoingRecord.get(this.#store, clientMessageId);
       if (!queued || (queued.delivered && !change.delivered)) return undefined;
@@ -240,6 +243,7 @@ export class OutgoingQueue {
         ...(queued.state === "queued"
           ? [queueRecord.remove(...laneKey(message.destination), message.order)]
           : []),
+        ...(stored ? await storedWrites(this.#store, queued, stored) : []),
         ...((await this.#isErased(message))
           ? await erasingWrites(this.#store, { clientMessageId, message })
           : []),

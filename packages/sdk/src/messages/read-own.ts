@@ -6,7 +6,6 @@ import type { OwnMessage } from "../timeline/place.ts";
 import { baseOf, parseHeader } from "./open-message.ts";
 import { outgoingRecord, placedWrites } from "./outgoing-queue.ts";
 import type { ReceivedMessage, UnreadableReason } from "./received-message.ts";
-import { counterRecord } from "./seal-outgoing.ts";
 
 export interface ReadOwn {
   message: ReceivedMessage;
@@ -40,17 +39,8 @@ export async function readOwn(store: Reader, message: Message, me: Me): Promise<
   return {
     message: opened,
     known: { recipients, isShown: true },
-    writes: [
-      ...(await placedWrites(store, { clientMessageId, message: outgoing }, message)),
-      ...(outgoing.counter === null ? await countedWrites(store, conversationId, header.counter) : []),
-    ],
+    writes: await placedWrites(store, { clientMessageId, message: outgoing }, message),
   };
-}
-
-/** It was refused, gave its number back, and was stored after all. */
-async function countedWrites(store: Reader, conversationId: string, counter: number): Promise<StoreWrite[]> {
-  const last = (await counterRecord.get(store, conversationId)) ?? 0;
-  return last < counter ? [counterRecord.put([conversationId], counter)] : [];
 }
 
 export function isFromThisDevice(message: Pick<Message, "senderUserId" | "senderDeviceId">, me: Me): boolean {

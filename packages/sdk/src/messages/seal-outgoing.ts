@@ -1,22 +1,14 @@
 import { deviceId, maxRecipients, userId } from "@sotto/schema";
-import * as z from "zod/mini";
 import { EnvelopeError } from "../crypto/errors.ts";
 import { sealEnvelope } from "../crypto/seal-envelope.ts";
 import { SottoError, invalidInput } from "../errors.ts";
 import type { Session } from "../session.ts";
-import { defineRecord } from "../storage/records.ts";
-import type { StoreWrite } from "../storage/store.ts";
 import type { Participants } from "./participants.ts";
+import { type SendingNumbers, takeNumbers } from "./sending-numbers.ts";
 import type { Outgoing, Sealed } from "./sent-message.ts";
 
-/** The last counter that this device took in a conversation. */
-export const counterRecord = defineRecord("counter", z.number());
-
-export interface SealedOutgoing {
+export interface SealedOutgoing extends SendingNumbers {
   sealed: Sealed;
-  counter: number;
-  /** To be committed together with `sealed`. */
-  writes: StoreWrite[];
 }
 
 interface Sealing {
@@ -43,14 +35,14 @@ export async function sealOutgoing(
     for (const id of userIds) directory.forget(id);
     throw new SottoError("TOO_MANY_DEVICES", { details: { devices: devices.length, max: maxRecipients } });
   }
-  const last = await counterRecord.get(store, conversationId);
-  const counter = message.counter ?? (last ?? 0) + 1;
+  const numbers = await takeNumbers(store, conversationId, message.counter);
   const { body, wraps, unreachable, kem } = await asSottoError(
     sealEnvelope({
       conversationId,
       messageId: clientMessageId,
-      counter,
+      counter: numbers.counter,
       payload: message.payload,
+      refused: numbers.refused,
       devices,
       sender: account.keys,
       now: session.now(),
@@ -67,8 +59,7 @@ export async function sealOutgoing(
   const recipientCount = recipients.filter(({ userId: id }) => others.delete(id)).length;
   const sealed = { conversationId, body, recipients, unreachable, kem, recipientCount };
   requireReachable(session, message, sealed);
-  const writes = message.counter === null ? [counterRecord.put([conversationId], counter)] : [];
-  return { sealed, counter, writes };
+  return { sealed, ...numbers };
 }
 
 /** Somebody must be able to read it; a group may be empty but for its sender. */

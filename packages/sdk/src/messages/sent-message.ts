@@ -51,8 +51,10 @@ export const outgoing = z.object({
   state: z.enum(["queued", "failed", "delivered"]),
   /** Why it failed. */
   error: z.nullable(z.custom<SottoErrorCode>((value) => typeof value === "string")),
-  /** Taken once, however often the message is sealed; given back, and null, once the server has refused it. */
+  /** Taken once, however often the message is sealed; null again once the server has refused it. */
   counter: z.nullable(z.number()),
+  /** Refused numbers of which the message tells, as it was sealed last. */
+  refused: z._default(z.array(z.number()), []),
   /** What the network sees, stored before it does, or has been refused. Dropped after delivery. */
   sealed: z.nullable(sealed),
   delivered: z.nullable(

@@ -185,7 +185,11 @@ async function receive(
       await windows.excuse(sender, claimed.counter);
     return opened.message;
   }
-  const verdict = await windows.accept(sender, { counter: header.counter, id: message.id });
+  const verdict = await windows.accept(sender, {
+    counter: header.counter,
+    id: message.id,
+    refused: opened.refused ?? [],
+  });
   if (verdict !== "fresh") return { ...baseOf(message, me), kind: "unreadable", reason: verdict };
   return header.class === "content" ? opened.message : undefined;
 }

@@ -13,7 +13,7 @@ const replayRecord = defineRecord(
     first: z.number(),
     highest: z.number(),
     seen: bytes,
-    /** Not missed: messages that stand in the log and could not be opened, or were deleted by a moderator. */
+    /** Not missed: messages that stand in the log and could not be opened, or were deleted, and what was never stored. */
     excused: z._default(z.array(z.number()), []),
     /** This user was away from the group: what the next message skips was not for them. */
     isResumed: z._default(z.boolean(), false),
@@ -69,7 +69,7 @@ export class ReplayWindows {
 
   async accept(
     sender: Sender,
-    { counter, id }: { counter: number; id: MessageId },
+    { counter, id, refused }: { counter: number; id: MessageId; refused: readonly number[] },
   ): Promise<"fresh" | "replayed" | "too_old"> {
     const known = await this.#find(sender);
     const accepted = acceptCounter(known, counter);
@@ -77,7 +77,8 @@ export class ReplayWindows {
     if (known && counter < known.highest)
       this.#reordered.push({ ...sender, type: "reordered", messageId: id });
     const isBack = known?.isResumed === true && counter > known.highest;
-    const excused = isBack ? [] : (known?.excused ?? []);
+    const said = refused.filter((one) => one < counter);
+    const excused = [...new Set([...(isBack ? [] : (known?.excused ?? [])), ...said])];
     const next = {
       ...accepted.window,
       first: isBack ? counter : accepted.window.first,
