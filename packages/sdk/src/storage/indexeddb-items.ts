@@ -1,4 +1,4 @@
-import type { DBSchema, IDBPCursorWithValue, IDBPDatabase, IDBPObjectStore, StoreNames } from "idb";
+import type { DBSchema, IDBPDatabase, IDBPObjectStore, StoreNames } from "idb";
 import { SottoError } from "../errors.ts";
 import type { ListOptions, Store, StoreItem, StoreWrite } from "./store.ts";
 
@@ -23,23 +23,29 @@ export type Fence = (tabs: TabsStore) => Promise<Promise<unknown>[]>;
  * `STORE_LOCKED` where this tab may not commit.
  *
  * A transaction that is open shuts others out until the page that opened it goes on, or the browser loses patience
- * (Chromium after a minute). Hence each is told to end at once, which the browser does without the page.
+ * (Chromium after a minute). Hence each is told to end at once, which the browser does without the page, wherever what
+ * it does is known when it begins.
  */
 export function indexedDbItems(db: IDBPDatabase<StoreDb>, fence: Fence): Store {
   return {
     keepsCryptoKeys: true,
-    get: (key) => get(db, key),
+    get: (key) => readAtOnce(db, "items", (items) => items.get(key)),
     list: (prefix, options) => selectItems(db, prefix, options),
     commit: (writes) => commit(db, writes, fence),
     close: async () => db.close(),
   };
 }
 
-async function get(db: IDBPDatabase<StoreDb>, key: string): Promise<unknown> {
-  const tx = db.transaction("items");
-  const value = tx.store.get(key);
+/** What `read` asks for at once, and nothing after that. */
+export async function readAtOnce<Name extends StoreNames<StoreDb>, T>(
+  db: IDBPDatabase<StoreDb>,
+  name: Name,
+  read: (store: IDBPObjectStore<StoreDb, [Name], Name>) => Promise<T>,
+): Promise<T> {
+  const tx = db.transaction(name);
+  const reading = read(tx.store);
   tx.commit();
-  return value;
+  return reading;
 }
 
 async function commit(db: IDBPDatabase<StoreDb>, writes: readonly StoreWrite[], fence: Fence): Promise<void> {
@@ -71,32 +77,47 @@ async function selectItems(
 ): Promise<StoreItem[]> {
   // 0x7f follows every printable ASCII character.
   const end = `${prefix}\u007f`;
-  const tx = db.transaction("items");
   if (isReversed) {
     const to = after !== undefined && after < end ? after : end;
     if (to <= prefix) return [];
-    return readBackwards(
-      await tx.store.openCursor(IDBKeyRange.bound(prefix, to, false, true), "prev"),
-      limit,
-    );
+    return readBackwards(db, IDBKeyRange.bound(prefix, to, false, true), limit);
   }
   const isAfter = after !== undefined && after >= prefix;
   const from = isAfter ? after : prefix;
   if (from >= end) return [];
   const range = IDBKeyRange.bound(from, end, isAfter, true);
-  const read = Promise.all([tx.store.getAllKeys(range, limit), tx.store.getAll(range, limit)]);
-  tx.commit();
-  const [keys, values] = await read;
+  const [keys, values] = await readAtOnce(db, "items", (items) =>
+    Promise.all([items.getAllKeys(range, limit), items.getAll(range, limit)]),
+  );
   return keys.map((key, at) => ({ key, value: values[at] }));
 }
 
-type Cursor = IDBPCursorWithValue<StoreDb, ["items"], "items">;
+/** Indexed Database API 3.0: one request, which Chromium has had since version 141. */
+interface ReadsRecords {
+  getAllRecords(options: {
+    query: IDBKeyRange;
+    count?: number | undefined;
+    direction: IDBCursorDirection;
+  }): Promise<StoreItem[]>;
+}
 
-async function readBackwards(first: Cursor | null, limit = Infinity): Promise<StoreItem[]> {
+/** Elsewhere it goes by a cursor, whose transaction is open from step to step. */
+async function readBackwards(
+  db: IDBPDatabase<StoreDb>,
+  query: IDBKeyRange,
+  limit: number | undefined,
+): Promise<StoreItem[]> {
+  if ("getAllRecords" in IDBObjectStore.prototype) {
+    const records = await readAtOnce(db, "items", (store) =>
+      (store as typeof store & ReadsRecords).getAllRecords({ query, count: limit, direction: "prev" }),
+    );
+    return records.map(({ key, value }) => ({ key, value }));
+  }
+  const { store } = db.transaction("items");
   const items: StoreItem[] = [];
-  for (let cursor = first; cursor && limit > 0; cursor = await cursor.continue()) {
+  for (let cursor = await store.openCursor(query, "prev"); cursor; cursor = await cursor.continue()) {
     items.push({ key: cursor.key, value: cursor.value });
-    if (items.length >= limit) break;
+    if (items.length === limit) break;
   }
   return items;
 }

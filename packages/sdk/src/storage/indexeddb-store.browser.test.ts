@@ -1,5 +1,5 @@
 import { type IDBPDatabase, deleteDB, openDB } from "idb";
-import { beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import {
   exportDeviceKeys,
   generateDeviceKeys,
@@ -20,6 +20,19 @@ beforeEach(() => {
 });
 
 testStore("IndexedDB store", () => indexedDbStore(name));
+
+describe("where nothing but a cursor reads backwards", () => {
+  const { prototype } = IDBObjectStore;
+  const getAllRecords = Object.getOwnPropertyDescriptor(prototype, "getAllRecords");
+  beforeAll(() => {
+    Reflect.deleteProperty(prototype, "getAllRecords");
+  });
+  afterAll(() => {
+    Object.defineProperty(prototype, "getAllRecords", getAllRecords ?? expect.fail("not there"));
+  });
+
+  testStore("IndexedDB store", () => indexedDbStore(name));
+});
 
 const openRaw = (): Promise<IDBPDatabase<StoreDb>> => openDB<StoreDb>(`sotto/${name}`);
 

@@ -3,7 +3,7 @@ import { generateAesKey } from "../crypto/primitives.ts";
 import { SottoError, invalidInput } from "../errors.ts";
 import { encryptedStore } from "./encrypted-store.ts";
 import { evictionMarker } from "./eviction-marker.ts";
-import { type StoreDb, type TabsStore, indexedDbItems } from "./indexeddb-items.ts";
+import { type StoreDb, type TabsStore, indexedDbItems, readAtOnce } from "./indexeddb-items.ts";
 import { isStoreVersionKey } from "./migrate-store.ts";
 import { guardedStore, toStoreError, withStoreErrors } from "./store-error.ts";
 import type { Store, StoreWrite } from "./store.ts";
@@ -103,7 +103,8 @@ async function findOrMakeKey(db: IDBPDatabase<StoreDb>, isEmpty: boolean): Promi
 
 /** Without counting them all. */
 async function hasMoreThan(db: IDBPDatabase<StoreDb>, items: number): Promise<boolean> {
-  return (await db.getAllKeys("items", undefined, items + 1)).length > items;
+  const keys = await readAtOnce(db, "items", (all) => all.getAllKeys(undefined, items + 1));
+  return keys.length > items;
 }
 
 const isKept = ({ key, value }: StoreWrite): boolean => value !== undefined && !isStoreVersionKey(key);
@@ -113,7 +114,7 @@ async function shareItems(db: IDBPDatabase<StoreDb>, name: string): Promise<Stor
   const deposed: DeposedTabs = {
     add: (tabIds) => writeTabs(db, (tabs) => tabIds.map((id) => tabs.put("deposed", id))),
     remove: (tabIds) => writeTabs(db, (tabs) => tabIds.map((id) => tabs.delete(id))),
-    list: () => withStoreErrors(() => db.getAllKeys("tabs")),
+    list: () => withStoreErrors(() => readAtOnce(db, "tabs", (tabs) => tabs.getAllKeys())),
   };
   const tabs = await BrowserTabs.open(`sotto/${name}`, deposed);
   if (!tabs) {

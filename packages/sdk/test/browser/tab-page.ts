@@ -1,9 +1,10 @@
 /** A client in one of several tabs, for a test that drives them from outside. */
-import { type Client, createClient } from "@sotto/sdk";
+import { type Client, type Store, createClient } from "@sotto/sdk";
 import { indexedDbStore } from "@sotto/sdk/browser";
 import { signIn } from "./sign-in.ts";
 
 let client: Client | undefined;
+let store: Store | undefined;
 /** What was told here, each time it was. */
 const told = {
   lines: [] as string[],
@@ -45,7 +46,8 @@ async function until(condition: () => boolean): Promise<void> {
 
 export const tab = {
   async open(url: string) {
-    client = await createClient({ url, store: await indexedDbStore("tabs") });
+    store = await indexedDbStore("tabs");
+    client = await createClient({ url, store });
     client.on("message", ({ content }) => {
       told.lines.push(content.kind === "text" ? content.text : content.kind);
       changed();
@@ -143,8 +145,10 @@ export const tab = {
     return leader !== undefined && leader.clientId === own?.clientId;
   },
 
-  /** The page stands still until the server answers. */
+  /** The page stands still until the server answers, in the midst of reading. */
   freeze(url: string): void {
+    void store?.list("", { limit: 3 });
+    void store?.list("", { isReversed: true, limit: 3 });
     const request = new XMLHttpRequest();
     request.open("GET", url, false);
     request.send();
