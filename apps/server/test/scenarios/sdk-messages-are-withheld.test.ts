@@ -147,6 +147,32 @@ test("a message that the server refused is not missed by anybody", async () => {
   expect(told).toEqual([]);
 });
 
+test("nor is one that was refused when its request was repeated", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using alice = await TestUser.open({ url: proxy.url });
+  await using bob = await TestUser.open({ url: server.url });
+  const told = sequencesOf(bob);
+  await alice.to(bob).send("1");
+  await bob.client.contacts.block(alice.userId);
+  const lost = proxy.loseRequestTo("/trpc/messages.send");
+  const clientMessageId = crypto.randomUUID();
+  const sending = alice.to(bob).send("refused", { clientMessageId });
+  sending.catch(() => {});
+  await lost;
+  await expect(sending).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
+  await bob.client.contacts.unblock(alice.userId);
+  await alice.to(bob).send("2");
+  await bob.untilReceived(2);
+  expect(await bob.to(alice).withheld()).toEqual([]);
+  expect(told).toEqual([]);
+  // As its first request may have been stored, it keeps its number.
+  await alice.to(bob).retry(clientMessageId);
+  await bob.untilReceived(3);
+  expect(bob.texts).toEqual(["1", "2", "refused"]);
+  expect(told).toMatchObject([{ type: "reordered" }]);
+});
+
 test("a server that refuses a message and delivers it all the same cannot withhold the next one in its place", async () => {
   await using server = await startTestServer();
   await using proxy = await Proxy.open(server.url);

@@ -41,7 +41,7 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
     const stored = await transmit(delivery, message, sealed).catch(async (error: unknown) => {
       if (isStale(error) && reseals < maxReseals) return undefined;
       if (refused && isStored(error)) return transmit(delivery, message, refused);
-      if (isFirstTry && isRefusal(error)) await queue.release(clientMessageId);
+      if (isRefusal(error)) await queue.refuse(clientMessageId, { isOnlyRequest: isFirstTry });
       throw error;
     });
     if (stored) {

@@ -213,17 +213,17 @@ export class OutgoingQueue {
   }
 
   /**
-   * Nothing was stored of a message, and no request of it is under way: the next one tells its number, so that nobody
-   * misses it. Sent once more, it is sealed anew, under another. Its bytes stay: a duplicate of the request may yet
-   * arrive, and its log entry is then this message's.
+   * The server has refused a message: the next one tells its number, so that nobody misses it. After its only request,
+   * nothing is under way, and sent once more it is sealed anew, under another number. Its bytes stay: a duplicate of the
+   * request may yet arrive, and its log entry is then this message's.
    */
-  release(clientMessageId: string): Promise<void> {
+  refuse(clientMessageId: string, { isOnlyRequest }: { isOnlyRequest: boolean }): Promise<void> {
     return this.#turns.run(async () => {
       const message = await outgoingRecord.get(this.#store, clientMessageId);
       if (!message) return;
       await this.#store.commit([
         ...(await refusedWrites(this.#store, message)),
-        outgoingRecord.put([clientMessageId], { ...message, counter: null }),
+        outgoingRecord.put([clientMessageId], { ...message, ...(isOnlyRequest && { counter: null }) }),
       ]);
     });
   }

@@ -27,13 +27,14 @@ export async function takeNumbers(
   conversationId: string,
   present: number | null,
 ): Promise<SendingNumbers> {
-  const refused = (await refusedRecord.get(store, conversationId)) ?? [];
-  if (present !== null) return { counter: present, refused, writes: [] };
-  const counter = ((await counterRecord.get(store, conversationId)) ?? 0) + 1;
-  return { counter, refused, writes: [counterRecord.put([conversationId], counter)] };
+  const last = (await counterRecord.get(store, conversationId)) ?? 0;
+  const counter = present ?? last + 1;
+  const known = (await refusedRecord.get(store, conversationId)) ?? [];
+  const refused = known.filter((one) => one < counter);
+  return { counter, refused, writes: present === null ? [counterRecord.put([conversationId], counter)] : [] };
 }
 
-/** Nothing was stored under a message's number, as far as this device can know. */
+/** As far as this device can know, nothing was stored under a message's number. */
 export function refusedWrites(store: Reader, { counter, sealed }: Outgoing): Promise<StoreWrite[]> {
   return sealed && counter !== null
     ? changeRefused(store, sealed.conversationId, { add: [counter], remove: [] })
