@@ -1,7 +1,7 @@
 /** The KEMs that a content key can be sealed with, and their keys. One row of `kems` is one way to reach a device. */
+import { derivePublicKey } from "#x-wing";
 import { type Bytes, SealedFormatError, cborItem } from "@sotto/schema";
 import { type KeyPair, exportPrivateKey, generateKeyPair, importKeyPair, randomBytes } from "./primitives.ts";
-import { derivePublicKey } from "./x-wing.ts";
 
 /** DHKEM(X25519, HKDF-SHA256), RFC 9180 §7.1. */
 export const x25519KemId = 0x0020;

@@ -6,6 +6,8 @@ import { AEAD_AES_256_GCM, CipherSuite, KDF_HKDF_SHA256, KEM_MLKEM768_X25519, ty
 import type { SeedKeyPair } from "./kems.ts";
 import * as portable from "./x-wing.ts";
 
+export { derivePublicKey } from "./x-wing.ts";
+
 const suite = new CipherSuite(KEM_MLKEM768_X25519, KDF_HKDF_SHA256, AEAD_AES_256_GCM);
 let probed: Promise<boolean> | undefined;
 /** A seed has to be expanded before it opens anything, which takes as long as the opening. */

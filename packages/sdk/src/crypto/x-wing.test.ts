@@ -1,10 +1,10 @@
 /** X-Wing, in JavaScript and as Node has it, against its draft's vectors and two independent implementations, both ways. */
-import { createHash } from "node:crypto";
 import { XWing } from "@hpke/hybridkem-x-wing";
 import { KEM_MLKEM768_X25519 as nobleKem } from "@panva/hpke-noble";
 import fc from "fast-check";
 import * as oracle from "hpke";
 import { describe, expect, it } from "vitest";
+import { sha256Hex, vectors } from "../../test/x-wing-vectors.ts";
 import { hpkeOpen, hpkeSeal } from "./hpke.ts";
 import { generateXWing, xWingKemId } from "./kems.ts";
 import { generateKeyPair, randomBytes } from "./primitives.ts";
@@ -113,36 +113,7 @@ describe.each([
   });
 });
 
-/**
- * draft-connolly-cfrg-xwing-kem, appendix C: seed and eseed of its three vectors follow each other in SHAKE-128 of
- * nothing. Keys and ciphertexts, 1 KB each, stand here as the SHA-256 of their bytes.
- */
-const vectors = [
-  {
-    at: 0,
-    pk: "2e816deebcd76c5c80d0cd2d174478871658e8e2ff42bc9d4a6e486372e856bb",
-    ct: "17cd532d657e44c897ca6583e548a5424fc70bf54f99515a4d2bcf99e3469f33",
-    ss: "d2df0522128f09dd8e2c92b1e905c793d8f57a54c3da25861f10bf4ca613e384",
-  },
-  {
-    at: 1,
-    pk: "c42ba5f8430d7d2c83739338203819f090e8303ce9c8b02107c272bfa5376916",
-    ct: "1661ea86d608a1924ba30840cb0a65f13ae051e3aec9cf0f064efc0bc92f2154",
-    ss: "f2e86241c64d60f6649fbc6c5b7d17180b780a3f34355e64a85749949c45f150",
-  },
-  {
-    at: 2,
-    pk: "6b080d6b84f095342092fa7a22423e58bd681397ad0ef00eac92bd254db4fa95",
-    ct: "d3ca5578500344b5896cffc4fd740c9311946b82951df155e6fd86a7966b43c6",
-    ss: "953f7f4e8c5b5049bdc771d1dffada0dd961477d1a2ae0988baa7ea6898d893f",
-  },
-];
-const stream = Uint8Array.from(createHash("shake128", { outputLength: 3 * 96 }).digest());
-const sha256Hex = (bytes: Uint8Array | ArrayBuffer) =>
-  createHash("sha256").update(new Uint8Array(bytes)).digest("hex");
-
-it.each(vectors)("vector $at of the draft holds", async ({ at, ...vector }) => {
-  const [seed, ekm] = [stream.slice(at * 96, at * 96 + 32), stream.slice(at * 96 + 32, at * 96 + 96)];
+it.each(vectors)("vector $at of the draft holds", async ({ seed, eseed: ekm, ...vector }) => {
   const kem = new XWing();
   expect(sha256Hex((await generateXWing(seed)).publicKeyBytes)).toBe(vector.pk);
   const { privateKey, publicKey } = await kem.generateKeyPairDerand(seed);

@@ -1,6 +1,6 @@
 /**
- * X-Wing (draft-connolly-cfrg-xwing-kem) with HPKE around it, in JavaScript: WebCrypto does not know it. `#x-wing` is this
- * file in browsers and `x-wing.node.ts` in Node, so import sealing and opening from there.
+ * X-Wing (draft-connolly-cfrg-xwing-kem) with HPKE around it, in JavaScript: WebCrypto does not know it. Import it from
+ * `#x-wing`: in Node that is `x-wing.node.ts`, in browsers what the build makes of this file (`slim/x-wing.ts`).
  */
 import { Aes256Gcm, CipherSuite, HkdfSha256 } from "@hpke/core";
 import { XWing } from "@hpke/hybridkem-x-wing";

@@ -1,13 +1,11 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { inflateSync } from "node:zlib";
 import { Decrypter, armor } from "age-encryption";
 import * as vectors from "cctv-age";
-import { build } from "esbuild";
-import { expect, onTestFinished, test } from "vitest";
-import { buildSlimAge } from "../../slim-age/build.ts";
+import { expect, test } from "vitest";
+import { slimAge } from "../../slim/age.ts";
+import { loadSlim } from "../../test/load-slim.ts";
+import type * as age from "../parts/age.ts";
 import { readChunks, toStream } from "./bytes-streams.ts";
 
 /** A vector: `key: value` lines, an empty line, the file. */
@@ -70,23 +68,13 @@ test.each(files)("%s", async (_, vector) => {
   await checkVector(new Decrypter(), vector);
 });
 
-/** As a browser gets it, with what it imports. */
-async function loadSlimAge(): Promise<{ Decrypter: typeof Decrypter }> {
-  const folder = await mkdtemp(join(tmpdir(), "sotto-age-"));
-  onTestFinished(() => rm(folder, { recursive: true }));
-  const outfile = join(folder, "age.mjs");
-  const stdin = { contents: await buildSlimAge(), resolveDir: import.meta.dirname };
-  await build({ stdin, bundle: true, format: "esm", platform: "browser", outfile });
-  return import(outfile);
-}
-
 const isX25519 = (vector: Uint8Array): boolean => {
   const { identities, passphrases } = parseVector(vector);
   return passphrases.length === 0 && identities.every((identity) => identity.startsWith("AGE-SECRET-KEY-1"));
 };
 
 test("in browsers, all vectors of X25519 recipients", async () => {
-  const slim = await loadSlimAge();
+  const { module: slim } = await loadSlim<typeof age>(slimAge);
   const ofX25519 = files.filter(([, vector]) => isX25519(vector));
   expect(ofX25519.length).toBeGreaterThan(60);
   for (const [name, vector] of ofX25519) {
@@ -97,7 +85,7 @@ test("in browsers, all vectors of X25519 recipients", async () => {
 });
 
 test("what a browser's build leaves out says so", async () => {
-  const slim = await loadSlimAge();
+  const { module: slim } = await loadSlim<typeof age>(slimAge);
   const scrypt = files.find(([name]) => name === "scrypt")?.[1] ?? expect.fail("no vector");
   await expect(checkVector(new slim.Decrypter(), scrypt)).rejects.toThrow("X25519 recipients alone");
 });

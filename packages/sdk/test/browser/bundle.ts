@@ -2,7 +2,9 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Plugin, build } from "esbuild";
-import { buildSlimAge } from "../../slim-age/build.ts";
+import { slimAge } from "../../slim/age.ts";
+import { buildSlim } from "../../slim/build.ts";
+import { slimXWing } from "../../slim/x-wing.ts";
 
 const here = import.meta.dirname;
 /** What stands for a module of Node, or of Vite, that Vitest and the tests name. */
@@ -21,11 +23,13 @@ const forBrowser: Plugin = {
       if (importer.includes("node_modules")) return { path, namespace: "empty" };
       return { errors: [{ text: `${path} is not in the browser: name the test *.node.test.ts` }] };
     });
-    bundler.onResolve({ filter: /^#age$/ }, () => ({ path: "age", namespace: "slim" }));
-    bundler.onLoad({ filter: /.*/, namespace: "slim" }, async () => ({
-      contents: await buildSlimAge(),
-      resolveDir: here,
-    }));
+    for (const [name, slim] of Object.entries({ age: slimAge, "x-wing": slimXWing })) {
+      bundler.onResolve({ filter: new RegExp(`^#${name}$`) }, () => ({ path: name, namespace: "slim" }));
+      bundler.onLoad({ filter: new RegExp(`^${name}$`), namespace: "slim" }, async () => ({
+        contents: await buildSlim(slim),
+        resolveDir: here,
+      }));
+    }
     bundler.onResolve({ filter: /^vite\/module-runner$/ }, ({ path }) => ({ path, namespace: "empty" }));
     bundler.onLoad({ filter: /.*/, namespace: "empty" }, () => ({
       contents: "export class EvaluatedModules {}",
