@@ -173,6 +173,22 @@ test("nor is one that was refused when its request was repeated", async () => {
   expect(told).toMatchObject([{ type: "reordered" }]);
 });
 
+test("nor is one that was refused, and could not be sealed anew", async () => {
+  await using server = await startTestServer();
+  await using alice = await TestUser.open({ ...server, isStarted: false, identityChange: "strict" });
+  await using bob = await TestUser.open(server);
+  await alice.to(bob).send("1");
+  await bob.client.identity.reset();
+  await using _phone = await TestUser.open({ ...server, phone: bob.phone });
+  await expect(alice.to(bob).send("2")).rejects.toMatchObject({ code: "IDENTITY_CHANGED" });
+  await alice.client.identity.safetyNumber(bob.userId);
+  await alice.client.identity.confirm(bob.userId);
+  await alice.to(bob).send("3");
+  await bob.untilReceived(2);
+  expect(bob.texts).toEqual(["1", "3"]);
+  expect(await bob.to(alice).withheld()).toEqual([]);
+});
+
 test("a server that refuses a message and delivers it all the same cannot withhold the next one in its place", async () => {
   await using server = await startTestServer();
   await using proxy = await Proxy.open(server.url);

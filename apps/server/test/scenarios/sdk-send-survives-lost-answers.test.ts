@@ -188,7 +188,8 @@ test("a duplicate that comes after the next message takes nothing from that one"
   await using bob = await TestUser.open({ url: server.url });
   await alice.to(bob).send("1");
   const held = proxy.holdRequestTo("/trpc/messages.send");
-  const sending = alice.to(bob).send("late");
+  const clientMessageId = crypto.randomUUID();
+  const sending = alice.to(bob).send("late", { clientMessageId });
   sending.catch(() => {});
   await held.arrived;
   held.refuse(403, "YOU_ARE_BLOCKED");
@@ -196,11 +197,36 @@ test("a duplicate that comes after the next message takes nothing from that one"
   await bob.client.stop();
   await alice.to(bob).send("2");
   held.deliverLate();
-  await alice.untilShows(alice.to(bob), ["1", "2", "late"]);
+  await untilPlaced(alice, bob, clientMessageId);
   await alice.to(bob).send("3");
   await bob.start();
   await bob.untilReceived(4);
   expect(bob.texts).toEqual(["1", "2", "late", "3"]);
+  expect(await bob.to(alice).withheld()).toEqual([]);
+});
+
+test("the first one stands also after a restart in which the second one was on its way", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using bob = await TestUser.open({ url: server.url });
+  const store = memoryStore();
+  const clientMessageId = crypto.randomUUID();
+  {
+    await using alice = await TestUser.open({ url: proxy.url, store, isStarted: false });
+    await alice.to(bob).send("1");
+    await sendRefusedAndStored({ proxy, alice, bob, clientMessageId });
+    const second = proxy.holdRequestTo("/trpc/messages.send");
+    alice
+      .to(bob)
+      .send("late", { clientMessageId })
+      .catch(() => {});
+    await second.arrived;
+  }
+  await using alice = await TestUser.open({ url: proxy.url, store, isStarted: false });
+  expect(await alice.to(bob).send("late", { clientMessageId })).toMatchObject({ id: bob.received[1]?.id });
+  await alice.to(bob).send("3");
+  await bob.untilReceived(3);
+  expect(bob.texts).toEqual(["1", "late", "3"]);
   expect(await bob.to(alice).withheld()).toEqual([]);
 });
 

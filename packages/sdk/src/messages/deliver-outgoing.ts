@@ -31,17 +31,16 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
     await session.files.upload(session, file, { clientMessageId, requireWanted, signal });
   }
   // Otherwise an earlier request may still be under way.
-  const isFirstTry = message.counter === null;
-  let refused = isFirstTry ? message.sealed : null;
+  const isOnlyRequest = message.counter === null;
   for (let reseals = 0; ; reseals++) {
-    message = await seal(delivery, message, refused);
-    const { sealed } = message;
+    message = await seal(delivery, message);
+    const { sealed, refusedForm } = message;
     // Its log entry has come while it was sealed.
     if (!sealed) return finish(delivery, message);
     const stored = await transmit(delivery, message, sealed).catch(async (error: unknown) => {
+      if (refusedForm && isStored(error)) return transmit(delivery, message, refusedForm);
+      if (isRefusal(error)) message = await queue.refuse(clientMessageId, sealed, { isOnlyRequest });
       if (isStale(error) && reseals < maxReseals) return undefined;
-      if (refused && isStored(error)) return transmit(delivery, message, refused);
-      if (isRefusal(error)) await queue.refuse(clientMessageId, { isOnlyRequest: isFirstTry });
       throw error;
     });
     if (stored) {
@@ -51,10 +50,9 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
       await queue.close(clientMessageId, delivered, stored.sealed);
       return toSentMessage(clientMessageId, delivered);
     }
-    // Nothing was stored: the message may be sealed again under the same id, for the present devices.
+    // Nothing was stored: the message may be sealed again, for the present devices.
     if (reseals >= resealsAtOnce) await sleep(backoffMs(reseals - resealsAtOnce), signal);
     await forgetParticipants(session, message.destination, sealed);
-    refused = sealed;
   }
 }
 
@@ -70,13 +68,13 @@ async function finish(
   return toSentMessage(clientMessageId, delivered);
 }
 
-/** Stores the sealed bytes before the network sees them: a retry sends the same, unless they are what was refused. */
-async function seal(delivery: Delivery, message: Outgoing, refused: Sealed | null): Promise<Outgoing> {
-  if (message.sealed && message.sealed !== refused) return message;
+/** Stores the sealed bytes before the network sees them: a retry sends the same, unless they were refused. */
+async function seal(delivery: Delivery, message: Outgoing): Promise<Outgoing> {
+  if (message.sealed) return message;
   const { session, clientMessageId, signal } = delivery;
   const participants = await findParticipants(session, message.destination, signal);
   const resealed = await sealOutgoing(session, message, { clientMessageId, signal, participants });
-  return delivery.queue.storeSealed(clientMessageId, resealed, refused);
+  return delivery.queue.storeSealed(clientMessageId, resealed);
 }
 
 /** What the server has stored, and under which number. */

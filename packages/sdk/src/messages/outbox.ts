@@ -116,7 +116,7 @@ export class Outbox {
     return waiting;
   }
 
-  /** Sends a failed message once more, with the bytes that it has. Throws `MESSAGE_NOT_FOUND` unless it has failed. */
+  /** Sends a failed message once more, with the bytes that it has unless they were refused. Throws `MESSAGE_NOT_FOUND` unless it has failed. */
   async retry(
     clientMessageId: string,
     { signal }: { signal?: AbortSignal | undefined } = {},

@@ -62,26 +62,19 @@ async function leavingWrites(store: Reader, { clientMessageId, message }: Unplac
 
 /**
  * To be committed when the message's own log entry is: it has a place now. It is delivered then, whether or not the
- * answer to its sending ever came.
+ * answer to its sending ever came. `form`: which of its forms the entry has, unless its delivery is known.
  */
 export async function placedWrites(
   store: Reader,
   { clientMessageId, message }: Unplaced,
-  at: Message,
+  { at, form }: { at: Message; form: Sealed | undefined },
 ): Promise<StoreWrite[]> {
   const { id, conversationId, sentAt } = at;
-  const { sealed } = message;
-  const delivered = message.delivered ?? (sealed && toDelivered(sealed, { id, conversationId, sentAt }));
+  const delivered = message.delivered ?? (form ? toDelivered(form, { id, conversationId, sentAt }) : null);
   return [
     ...(await leavingWrites(store, { clientMessageId, message })),
-    ...(sealed ? await storedWrites(store, message, sealed) : []),
-    outgoingRecord.put([clientMessageId], {
-      ...message,
-      state: "delivered",
-      error: null,
-      sealed: null,
-      delivered,
-    }),
+    ...(form ? await storedWrites(store, message, form) : []),
+    outgoingRecord.put([clientMessageId], { ...message, ...asDelivered, delivered }),
   ];
 }
 
@@ -104,7 +97,13 @@ async function erasingWrites(store: Reader, { clientMessageId, message }: Unplac
   ];
 }
 
-const unsealed = { counter: null, refused: [], sealed: null } as const satisfies Partial<Outgoing>;
+const unsealed = { counter: null, sealed: null, refusedForm: null } satisfies Partial<Outgoing>;
+const asDelivered = {
+  state: "delivered",
+  error: null,
+  sealed: null,
+  refusedForm: null,
+} satisfies Partial<Outgoing>;
 
 /** The stored side of the outbox. Changes are made one at a time: what is read stays true until it is written. */
 export class OutgoingQueue {
@@ -134,7 +133,7 @@ export class OutgoingQueue {
     });
   }
 
-  /** Queues a failed message once more, at the end of its lane, with the bytes that it has. Undefined: it has not failed. */
+  /** Queues a failed message once more, at the end of its lane, with the bytes that it has unless they were refused. Undefined: it has not failed. */
   requeue(clientMessageId: string): Promise<Outgoing | undefined> {
     return this.#turns.run(async () => {
       const message = await outgoingRecord.get(this.#store, clientMessageId);
@@ -186,18 +185,14 @@ export class OutgoingQueue {
   }
 
   /**
-   * Stores what a message was sealed to, in place of `replaced`. Where something else was stored meanwhile that stays, and
-   * is given: it may be on its way. Throws `ABORTED` for a message that was cancelled.
+   * Stores what a message was sealed to. Where something else was stored meanwhile that stays, and is given: it may be on
+   * its way. Throws `ABORTED` for a message that was cancelled.
    */
-  storeSealed(
-    clientMessageId: string,
-    { writes, ...sealing }: SealedOutgoing,
-    replaced: Sealed | null,
-  ): Promise<Outgoing> {
+  storeSealed(clientMessageId: string, { sealed, counter, writes }: SealedOutgoing): Promise<Outgoing> {
     return this.#turns.run(async () => {
       const present = await this.get(clientMessageId);
-      if (present.delivered || present.sealed?.body !== replaced?.body) return present;
-      const message = { ...present, ...sealing };
+      if (present.delivered || present.sealed) return present;
+      const message = { ...present, sealed, counter };
       await this.#store.commit([...writes, outgoingRecord.put([clientMessageId], message)]);
       return message;
     });
@@ -209,22 +204,29 @@ export class OutgoingQueue {
     delivered: NonNullable<Outgoing["delivered"]>,
     stored: Sealed,
   ): Promise<Outgoing | undefined> {
-    return this.#end(clientMessageId, { state: "delivered", sealed: null, delivered }, stored);
+    return this.#end(clientMessageId, { ...asDelivered, delivered }, stored);
   }
 
   /**
-   * The server has refused a message: the next one tells its number, so that nobody misses it. After its only request,
-   * nothing is under way, and sent once more it is sealed anew, under another number. Its bytes stay: a duplicate of the
-   * request may yet arrive, and its log entry is then this message's.
+   * The server has refused a message in this form: it is sealed anew before it is sent again, and the next one tells its
+   * number, so that nobody misses it. After its only request nothing is under way, and it takes another number. The form
+   * is kept: a duplicate of the request may yet arrive, and its log entry is then this message's.
    */
-  refuse(clientMessageId: string, { isOnlyRequest }: { isOnlyRequest: boolean }): Promise<void> {
+  refuse(
+    clientMessageId: string,
+    form: Sealed,
+    { isOnlyRequest }: { isOnlyRequest: boolean },
+  ): Promise<Outgoing> {
     return this.#turns.run(async () => {
-      const message = await outgoingRecord.get(this.#store, clientMessageId);
-      if (!message) return;
+      const present = await this.get(clientMessageId);
+      if (present.sealed?.body !== form.body) return present;
+      const counter = isOnlyRequest ? null : present.counter;
+      const message = { ...present, counter, sealed: null, refusedForm: form };
       await this.#store.commit([
-        ...(await refusedWrites(this.#store, message)),
-        outgoingRecord.put([clientMessageId], { ...message, ...(isOnlyRequest && { counter: null }) }),
+        ...(await refusedWrites(this.#store, present)),
+        outgoingRecord.put([clientMessageId], message),
       ]);
+      return message;
     });
   }
 

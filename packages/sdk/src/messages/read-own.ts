@@ -6,6 +6,7 @@ import type { OwnMessage } from "../timeline/place.ts";
 import { baseOf, parseHeader } from "./open-message.ts";
 import { outgoingRecord, placedWrites } from "./outgoing-queue.ts";
 import type { ReceivedMessage, UnreadableReason } from "./received-message.ts";
+import { findForm } from "./sending-numbers.ts";
 
 export interface ReadOwn {
   message: ReceivedMessage;
@@ -31,15 +32,15 @@ export async function readOwn(store: Reader, message: Message, me: Me): Promise<
   if (conversationId !== message.conversationId) return unreadable("wrong_conversation");
   if (senderDeviceId !== me.deviceId) return unreadable("wrong_device");
   const outgoing = await outgoingRecord.get(store, clientMessageId);
-  const sealedFor = outgoing?.delivered?.conversationId ?? outgoing?.sealed?.conversationId;
-  if (!outgoing || sealedFor !== conversationId) return unreadable("not_for_this_device");
-  const kem = (outgoing.delivered ?? outgoing.sealed)?.kem ?? "x25519";
+  const form = outgoing && findForm(outgoing, header.counter);
+  const sealed = outgoing?.delivered ?? form;
+  if (!outgoing || sealed?.conversationId !== conversationId) return unreadable("not_for_this_device");
+  const { kem, recipientCount: recipients } = sealed;
   const opened = { ...outgoing.payload, ...base, clientMessageId, assurance: "signed" as const, kem };
-  const recipients = (outgoing.delivered ?? outgoing.sealed)?.recipientCount;
   return {
     message: opened,
     known: { recipients, isShown: true },
-    writes: await placedWrites(store, { clientMessageId, message: outgoing }, message),
+    writes: await placedWrites(store, { clientMessageId, message: outgoing }, { at: message, form }),
   };
 }
 

@@ -1,5 +1,7 @@
 /** The numbers (counters) of this device's messages in each conversation. None is ever given twice. */
+import type { SealedHeader } from "@sotto/schema";
 import * as z from "zod/mini";
+import { replayWindowSize } from "../crypto/replay-window.ts";
 import { type Reader, defineRecord } from "../storage/records.ts";
 import type { StoreWrite } from "../storage/store.ts";
 import { parseHeader } from "./open-message.ts";
@@ -7,9 +9,9 @@ import type { Outgoing, Sealed } from "./sent-message.ts";
 
 /** The last number taken in a conversation. */
 const counterRecord = defineRecord("counter", z.number());
-/** Numbers of a conversation that the server has refused, of which no message that it took has told yet. */
+/** Numbers of a conversation that the server has refused, the newest at the end. */
 const refusedRecord = defineRecord("refused", z.array(z.number()));
-/** That are told at most: others are missed, as they would be without. */
+/** That are told at most, in every message: a device may not get the first one that tells. */
 const maxRefused = 256;
 
 /** What a message is sealed with. */
@@ -30,7 +32,7 @@ export async function takeNumbers(
   const last = (await counterRecord.get(store, conversationId)) ?? 0;
   const counter = present ?? last + 1;
   const known = (await refusedRecord.get(store, conversationId)) ?? [];
-  const refused = known.filter((one) => one < counter);
+  const refused = known.filter((one) => one < counter && one > counter - replayWindowSize);
   return { counter, refused, writes: present === null ? [counterRecord.put([conversationId], counter)] : [] };
 }
 
@@ -41,19 +43,31 @@ export function refusedWrites(store: Reader, { counter, sealed }: Outgoing): Pro
     : Promise.resolve([]);
 }
 
-/**
- * The server says that it has stored a message in this form: its number is not refused. Another one that it was given
- * meanwhile is, and what it told of others in that form is told.
- */
-export async function storedWrites(store: Reader, message: Outgoing, stored: Sealed): Promise<StoreWrite[]> {
-  const header = parseHeader(stored.body);
-  if (typeof header !== "object") return [];
-  const { conversationId, counter } = header;
-  const isAsLastSealed = message.counter === null || message.counter === counter;
-  return changeRefused(store, conversationId, {
-    add: isAsLastSealed ? [] : [message.counter as number],
-    remove: [counter, ...(isAsLastSealed ? message.refused : [])],
+/** In which of its forms a message stands in the log, by the counter that the entry's header has. */
+export function findForm({ sealed, refusedForm }: Outgoing, counter: number): Sealed | undefined {
+  const forms = [sealed, refusedForm].filter((form) => form !== null);
+  return forms.find(({ body }) => headerOf(body)?.counter === counter) ?? forms[0];
+}
+
+/** The server says that it has stored a message in this form: its number is not refused, another one that it was given meanwhile is. */
+export async function storedWrites(
+  store: Reader,
+  { counter }: Outgoing,
+  stored: Sealed,
+): Promise<StoreWrite[]> {
+  const header = headerOf(stored.body);
+  if (!header) return [];
+  const isOther = counter !== null && counter !== header.counter;
+  return changeRefused(store, header.conversationId, {
+    add: isOther ? [counter] : [],
+    remove: [header.counter],
   });
+}
+
+/** What this device has sealed is well formed. */
+function headerOf(body: string): SealedHeader | undefined {
+  const header = parseHeader(body);
+  return typeof header === "object" ? header : undefined;
 }
 
 async function changeRefused(
@@ -62,9 +76,7 @@ async function changeRefused(
   { add, remove }: { add: number[]; remove: number[] },
 ): Promise<StoreWrite[]> {
   const known = (await refusedRecord.get(store, conversationId)) ?? [];
-  if (known.length === 0 && add.length === 0) return [];
+  if (add.length === 0 && !remove.some((one) => known.includes(one))) return [];
   const refused = [...new Set([...known, ...add])].filter((one) => !remove.includes(one));
-  return refused.length === 0
-    ? [refusedRecord.remove(conversationId)]
-    : [refusedRecord.put([conversationId], refused.slice(-maxRefused))];
+  return [refusedRecord.put([conversationId], refused.slice(-maxRefused))];
 }

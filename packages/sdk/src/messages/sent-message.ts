@@ -51,12 +51,12 @@ export const outgoing = z.object({
   state: z.enum(["queued", "failed", "delivered"]),
   /** Why it failed. */
   error: z.nullable(z.custom<SottoErrorCode>((value) => typeof value === "string")),
-  /** Taken once, however often the message is sealed; null again once the server has refused it. */
+  /** Taken before the message is first sealed; null again once the server has refused its only request. */
   counter: z.nullable(z.number()),
-  /** Refused numbers of which the message tells, as it was sealed last. */
-  refused: z._default(z.array(z.number()), []),
-  /** What the network sees, stored before it does, or has been refused. Dropped after delivery. */
+  /** What the network sees, stored before it does. Dropped after delivery. */
   sealed: z.nullable(sealed),
+  /** What it was sealed to when the server refused it last. Dropped after delivery. */
+  refusedForm: z._default(z.nullable(sealed), null),
   delivered: z.nullable(
     z.object({
       id: messageId,
