@@ -371,8 +371,8 @@ async function readMessages(
       // A server that has lost the conversation has nothing earlier of it either.
       const isGone = error instanceof SottoError && error.code === "LOG_NOT_FOUND";
       if (isGone && messages.length > 0) return { messages, hasEarlier: false };
-      const isAway = error instanceof SottoError && error.retry === "later" && !running.aborted;
-      if (!isAway || messages.length === 0) throw toSottoError(error, signal);
+      const isAway = error instanceof SottoError && (error.retry === "later" || error.code === "BAD_ANSWER");
+      if (!isAway || running.aborted || messages.length === 0) throw toSottoError(error, signal);
       return { messages, hasEarlier: true };
     }
   }

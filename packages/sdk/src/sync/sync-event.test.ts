@@ -42,6 +42,12 @@ function take(log: string, event: unknown) {
   return filled;
 }
 
+test("a fill that is none is a bad answer", () => {
+  for (const answer of [undefined, { entries: [{ log: here, seq: "1", event: created }] }]) {
+    expect(() => parseFilled(answer, account)).toThrow(expect.objectContaining({ code: "BAD_ANSWER" }));
+  }
+});
+
 test("what is in the log that it speaks of counts", () => {
   for (const event of [created, ...told]) {
     expect(take(here, event)).toMatchObject({ event });

@@ -13,6 +13,7 @@ import {
   userId,
 } from "@sotto/schema";
 import * as z from "zod/mini";
+import { SottoError } from "../errors.ts";
 
 /** An entry whose event may be of a kind that this version does not know: its number counts all the same. */
 export interface SyncEntry extends Omit<Entry, "event"> {
@@ -78,7 +79,9 @@ export function parseStreamEvent(value: unknown, account: UserId): StreamEvent |
   return numbered.success ? { type: "entry", entry: toEntry(numbered.data, account) } : undefined;
 }
 
-/** The answer of `sync.fill`. Throws `ZodError`. */
+/** The answer of `sync.fill`. Throws `BAD_ANSWER`. */
 export function parseFilled(value: unknown, account: UserId): SyncEntry[] {
-  return filled.parse(value).entries.map((one) => toEntry(one, account));
+  const { data } = filled.safeParse(value);
+  if (!data) throw new SottoError("BAD_ANSWER");
+  return data.entries.map((one) => toEntry(one, account));
 }

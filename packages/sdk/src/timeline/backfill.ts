@@ -1,5 +1,6 @@
 import { type ConversationId, type LogId, maxFillEntries } from "@sotto/schema";
 import { countOthers } from "../messages/participants.ts";
+import { SottoError } from "../errors.ts";
 import { openMessage, refuseMessage } from "../messages/open-message.ts";
 import { isFromThisDevice, readOwn } from "../messages/read-own.ts";
 import type { ReceivedMessage } from "../messages/received-message.ts";
@@ -29,7 +30,7 @@ export async function backfill(session: Session, id: ConversationId, signal: Abo
     signal,
   );
   const entries = parseFilled(answer, session.me.userId).filter(
-    ({ log, seq }) => log === range.log && seq <= floor,
+    ({ log, seq }) => log === range.log && seq >= range.fromSeq && seq <= floor,
   );
   const opened = await Promise.all(
     entries.map((entry) => open(session, { entry, id, conversation }, signal)),
@@ -55,7 +56,10 @@ async function findEdge(
   if (floor !== null && (start !== null || floor === 0)) return { floor, start: start ?? 0 };
   const log = id as string as LogId;
   const state = await api.call((server, options) => server.sync.log.query({ log }, options), signal);
-  return { floor: floor ?? state.position, start: state.startSeq };
+  const { startSeq: begin, position, lastSeq } = state;
+  // What is kept of this would shut out history for good.
+  if (begin > position || position > lastSeq) throw new SottoError("BAD_ANSWER");
+  return { floor: floor ?? position, start: begin };
 }
 
 interface Opened {
