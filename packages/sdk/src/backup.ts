@@ -1,4 +1,5 @@
 import { deviceId as deviceIdSchema } from "@sotto/schema";
+import * as z from "zod/mini";
 import { toSottoError } from "./api/to-sotto-error.ts";
 import { type BackupRefusal, decryptBackup, encryptBackup, refused } from "./backup/backup-file.ts";
 import { contactsPart, conversationsPart, timelinePart } from "./backup/parts.ts";
@@ -148,7 +149,7 @@ async function importRecords(
     }
     if (!read.isWhole) throw refused("damaged");
   } catch (error) {
-    throw error instanceof Error && error.name === "ZodError" ? refused("malformed", error) : error;
+    throw error instanceof z.core.$ZodError ? refused("malformed", error) : error;
   }
   for (const part of parts) await part.finish?.(signal);
 }

@@ -1,19 +1,8 @@
 import { memoryStore, type Client } from "@sotto/sdk";
 import { expect, test } from "vitest";
-import { decryptBackup, encryptBackup } from "../../../../packages/sdk/src/backup/backup-file.ts";
-import { readRecoveryKey } from "../../../../packages/sdk/src/backup/recovery-key.ts";
+import { backUp, bytesOf, streamOf, withItems } from "../sdk-backups.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
-
-async function bytesOf(stream: ReadableStream<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
-  return new Uint8Array(await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).arrayBuffer());
-}
-const streamOf = (bytes: Uint8Array<ArrayBuffer>) => new Blob([bytes]).stream();
-
-async function backUp({ backup }: Client) {
-  const recoveryKey = await backup.generateRecoveryKey();
-  return { recoveryKey, file: await bytesOf(await backup.export(recoveryKey)) };
-}
 
 async function textsOf(client: Client, peer: TestUser): Promise<string[]> {
   const { messages } = await client.conversations.with(peer.userId).messages({ limit: 50 });
@@ -265,23 +254,22 @@ test("a backup that names no conversations, as of earlier versions, is taken in"
   const lost = await TestUser.open({ url });
   await alice.to(lost).send("one");
   await lost.untilReceived(1);
-  const recoveryKey = await lost.client.backup.generateRecoveryKey();
-  const file = await lost.client.backup.export(recoveryKey);
-  const { identity, recipient } = await readRecoveryKey(recoveryKey);
-  async function* earlier(): AsyncGenerator {
-    let items = 0;
-    for await (const records of decryptBackup(file, identity)) {
-      for (const record of records as [string, ...unknown[]][]) {
-        if (record[1] === "conversation") continue;
-        if (record[0] === "item") items++;
-        yield record[0] === "end" ? ["end", items] : record;
-      }
-    }
-  }
-  const bytes = await bytesOf(await encryptBackup(earlier(), recipient));
+  const backup = await backUp(lost.client);
+  const bytes = await withItems(backup, (items) => items.filter(([, name]) => name !== "conversation"));
   await lost[Symbol.asyncDispose]();
   await using found = await TestUser.open({ url, phone: lost.phone, isApproved: false });
-  await found.client.backup.restore(streamOf(bytes), recoveryKey);
+  await found.client.backup.restore(streamOf(bytes), backup.recoveryKey);
   expect(await textsOf(found.client, alice)).toEqual(["one"]);
   expect(await found.client.conversations.list()).toMatchObject([{ peerUserId: alice.userId }]);
+});
+
+test.each(["pin", "conversation", "message"])("a backup whose %s is none is refused", async (name) => {
+  await using server = await startTestServer();
+  await using bob = await TestUser.open(server);
+  const backup = await backUp(bob.client);
+  const file = await withItems(backup, (items) => [...items, ["item", name, {}]]);
+  await expect(bob.client.backup.restore(streamOf(file), backup.recoveryKey)).rejects.toMatchObject({
+    code: "BACKUP_REFUSED",
+    details: { reason: "malformed" },
+  });
 });
