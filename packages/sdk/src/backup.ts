@@ -83,9 +83,11 @@ export interface Backup {
   exportForDevice(deviceId: string): Promise<ReadableStream<Uint8Array>>;
   /**
    * Takes a backup in, on a device that is signed in and waits for approval: it is linked then. What this device has
-   * stays as it is. Throws `BACKUP_REFUSED` with a reason, `RECOVERY_KEY_INVALID`, `BAD_ANSWER` when the server's device
-   * lists cannot be (an `identity` event says why), and `IDENTITY_CHANGED` when the user has made a new identity since:
-   * the history alone is to be had with `isHistoryOnly`. Also whatever the file's stream throws, and `ABORTED`.
+   * stays as it is, but for users whom the backup knows by another key: unless one was compared or met earlier here, the
+   * backup's is in force then, and an `identity` event says so. Throws `BACKUP_REFUSED` with a reason,
+   * `RECOVERY_KEY_INVALID`, `BAD_ANSWER` when the server's device lists cannot be (an `identity` event says why), and
+   * `IDENTITY_CHANGED` when the user has made a new identity since: the history alone is to be had with
+   * `isHistoryOnly`. Also whatever the file's stream throws, and `ABORTED`.
    */
   restore(
     file: ReadableStream<Uint8Array>,

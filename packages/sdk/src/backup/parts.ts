@@ -1,7 +1,8 @@
 import { type ConversationId, conversationId, userId } from "@sotto/schema";
 import * as z from "zod/mini";
+import { equalConstantTime } from "../crypto/primitives.ts";
 import { SottoError } from "../errors.ts";
-import { identityPin } from "../identity/pins.ts";
+import { type IdentityPin, identityPin } from "../identity/pins.ts";
 import type { Session } from "../session.ts";
 import { Draft } from "../storage/draft.ts";
 import { backfill } from "../timeline/backfill.ts";
@@ -13,7 +14,7 @@ import type { BackupPart } from "./records.ts";
 const pageSize = 64;
 
 /** Whose identity keys are known, and which were verified. */
-export function contactsPart({ identities, me }: Session): BackupPart {
+export function contactsPart({ identities, me, tell }: Session): BackupPart {
   const record = z.object({ userId, pin: identityPin });
   return {
     name: "pin",
@@ -22,10 +23,35 @@ export function contactsPart({ identities, me }: Session): BackupPart {
     },
     async import(values) {
       for (const value of values) {
-        const { userId: user, pin } = record.parse(value);
-        await identities.pins.update(user, (present) => present ?? pin);
+        const { userId: user, pin: kept } = record.parse(value);
+        if (user === me.userId) continue;
+        await identities.pins.update(user, (present) => {
+          if (!present) return kept;
+          if (equalConstantTime(present.uik, kept.uik)) return joinPins(present, kept);
+          if (isBetterKnown(present, kept)) return present;
+          // It is the server's word alone, whose next answer is judged by the backup's key.
+          const { version } = present;
+          identities.tellOnce({ type: "identity_changed", userId: user, isBlocked: false, version });
+          return kept;
+        });
+        await tell({ type: "devices", userId: user });
       }
     },
+  };
+}
+
+/** It was compared on this device, or was met before the other one, which nobody has compared. */
+function isBetterKnown(present: IdentityPin, kept: IdentityPin): boolean {
+  const isVerified = !!kept.verifiedUik && equalConstantTime(kept.verifiedUik, kept.uik);
+  return !!present.verifiedUik || (!isVerified && present.sinceMs < kept.sinceMs);
+}
+
+/** Of the same identity key: the newer list, and what the user has compared. */
+function joinPins(present: IdentityPin, kept: IdentityPin): IdentityPin {
+  return {
+    ...(kept.version > present.version ? kept : present),
+    sinceMs: Math.min(kept.sinceMs, present.sinceMs),
+    verifiedUik: present.verifiedUik ?? kept.verifiedUik,
   };
 }
 
