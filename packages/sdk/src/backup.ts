@@ -85,9 +85,9 @@ export interface Backup {
    * Takes a backup in, on a device that is signed in and waits for approval: it is linked then. What this device has
    * stays as it is, but for users whom the backup knows by another key: unless one was compared or met earlier here, the
    * backup's is in force then, and an `identity` event says so. Throws `BACKUP_REFUSED` with a reason,
-   * `RECOVERY_KEY_INVALID`, `BAD_ANSWER` when the server's device lists cannot be (an `identity` event says why), and
-   * `IDENTITY_CHANGED` when the user has made a new identity since: the history alone is to be had with
-   * `isHistoryOnly`. Also whatever the file's stream throws, and `ABORTED`.
+   * `RECOVERY_KEY_INVALID`, `BAD_ANSWER` when the server's device lists cannot be (an `identity` event says why) or it has
+   * given a conversation as another user's, and `IDENTITY_CHANGED` when the user has made a new identity since: the
+   * history alone is to be had with `isHistoryOnly`. Also whatever the file's stream throws, and `ABORTED`.
    */
   restore(
     file: ReadableStream<Uint8Array>,
@@ -95,8 +95,8 @@ export interface Backup {
     options?: CallOptions & { isHistoryOnly?: boolean | undefined },
   ): Promise<void>;
   /**
-   * Takes in what another device has exported for this one. Throws `BACKUP_REFUSED`, `DEVICE_NOT_LINKED`, whatever the
-   * file's stream throws, and `ABORTED`.
+   * Takes in what another device has exported for this one, as {@link restore} does. Throws `BACKUP_REFUSED`,
+   * `BAD_ANSWER`, `DEVICE_NOT_LINKED`, whatever the file's stream throws, and `ABORTED`.
    */
   importFromDevice(file: ReadableStream<Uint8Array>, options?: CallOptions): Promise<void>;
 }

@@ -1,5 +1,6 @@
 /** What a backup knows of others, where the server said something else before it was restored. */
 import { expect, test } from "vitest";
+import { RecordingProxy } from "../recording-proxy.ts";
 import { backUp, bytesOf, streamOf, withItems } from "../sdk-backups.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { runSql } from "../sql.ts";
@@ -138,4 +139,35 @@ test("a contact with one's own name is passed over", async () => {
   );
   await bob.client.backup.restore(streamOf(file), backup.recoveryKey);
   expect(await bob.client.identity.check()).toBe("linked");
+});
+
+test("a history is not taken in where the server gives the conversation as that with another user", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using proxy = await RecordingProxy.listen(url);
+  await using alice = await TestUser.open({ url });
+  await using mallory = await TestUser.open({ url });
+  const lost = await TestUser.open({ url });
+  const { conversationId } = await alice.to(lost).send("marked secret");
+  await lost.untilReceived(1);
+  const { recoveryKey, file } = await backUp(lost.client);
+  await lost[Symbol.asyncDispose]();
+
+  proxy.alter = ({ path, status, text }) => ({
+    path,
+    status,
+    text: path.startsWith("/trpc/messages.conversationsSummary")
+      ? text.replaceAll(alice.userId, mallory.userId)
+      : text,
+  });
+  await using found = await TestUser.open({
+    url: proxy.url,
+    phone: lost.phone,
+    isApproved: false,
+    isStarted: false,
+  });
+  const { backup, conversations } = found.client;
+  await expect(backup.restore(streamOf(file), recoveryKey)).rejects.toMatchObject({ code: "BAD_ANSWER" });
+  expect(await conversations.list()).toMatchObject([{ id: conversationId, peerUserId: mallory.userId }]);
+  expect(await conversations.search("marked")).toEqual([]);
 });

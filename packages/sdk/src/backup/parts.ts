@@ -79,7 +79,10 @@ export function conversationsPart(session: Session): BackupPart {
       const listed = values.map((value) => storedConversation.parse(value));
       await turns.run(async () => {
         const draft = new Draft(store);
-        for (const { conversationId: id, ...known } of listed) await addConversation(draft, { id, ...known });
+        for (const { conversationId: id, ...known } of listed) {
+          // Before any line of it: they are not to be shown, nor answered, as another's.
+          if (!(await addConversation(draft, { id, ...known }))) throw new SottoError("BAD_ANSWER");
+        }
         await store.commit(draft.writes);
       });
     },

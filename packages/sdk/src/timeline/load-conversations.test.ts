@@ -10,8 +10,9 @@ import { alice, arrive, bob, conversation, elsewhere, said, timeOf } from "./tim
 
 async function add(store: Store, known: { peerUserId: typeof alice | null; name: string | null }) {
   const draft = new Draft(store);
-  await addConversation(draft, { id: conversation, lastMessageAt: timeOf(1), ...known });
+  const isTaken = await addConversation(draft, { id: conversation, lastMessageAt: timeOf(1), ...known });
   await store.commit(draft.writes);
+  if (!isTaken) return "refused";
   return conversationRecord.get(store, conversation);
 }
 
@@ -35,7 +36,7 @@ test("what is known of a conversation stays, but for a name that was not", async
     ...present,
     name: "Lighthouse",
   });
-  expect(await add(store, { peerUserId: alice, name: "Earlier" })).toEqual({
+  expect(await add(store, { peerUserId: null, name: "Earlier" })).toEqual({
     ...present,
     name: "Lighthouse",
   });
@@ -44,8 +45,21 @@ test("what is known of a conversation stays, but for a name that was not", async
 test("a conversation that is known as another's, or as a group, is not taken for the one with a user", async () => {
   const others = memoryStore();
   await others.commit([directRecord.put([bob], conversation)]);
-  expect(await add(others, { peerUserId: alice, name: null })).toBeUndefined();
+  expect(await add(others, { peerUserId: alice, name: null })).toBe("refused");
   expect(await directRecord.get(others, alice)).toBeUndefined();
+  expect(await conversationRecord.get(others, conversation)).toBeUndefined();
+
+  for (const [peerUserId, claimed] of [
+    [bob, alice],
+    [null, alice],
+    [bob, null],
+  ] as const) {
+    const store = memoryStore();
+    const present = newConversation({ peerUserId }, 3);
+    await store.commit([conversationRecord.put([conversation], present)]);
+    expect(await add(store, { peerUserId: claimed, name: "Claimed" })).toBe("refused");
+    expect(await conversationRecord.get(store, conversation)).toEqual(present);
+  }
 
   const own = memoryStore();
   await own.commit([directRecord.put([alice], elsewhere)]);

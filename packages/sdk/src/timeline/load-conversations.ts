@@ -36,15 +36,19 @@ export async function loadConversations(session: Session, signal?: AbortSignal):
   });
 }
 
-/** What is known here of a conversation stays, but for a name that was not; and with whom it is. */
-export async function addConversation(draft: Draft, known: Known): Promise<void> {
+/**
+ * What is known here of a conversation stays, but for a name that was not; and with whom it is. False: it is known as
+ * another user's or a group's, and what is said in it must not be shown as the given one's.
+ */
+export async function addConversation(draft: Draft, known: Known): Promise<boolean> {
   const { id, peerUserId, name, lastMessageAt } = known;
   const present = await conversationRecord.get(draft, id);
+  const isOther = peerUserId === null ? present?.peerUserId : await isOfOthers(draft, id, peerUserId);
+  if (isOther) return false;
   if (present) {
     if (present.name === null && name !== null) draft.put(conversationRecord.put([id], { ...present, name }));
-    return;
+    return true;
   }
-  if (peerUserId !== null && (await isOfOthers(draft, id, peerUserId))) return;
   const readThrough = await takeReadElsewhere(draft, id);
   // Lines of it may be there already, of a backup that named no conversations.
   const [newest] = await messageRecord.list(draft, [id], { isReversed: true, limit: 1 });
@@ -52,4 +56,5 @@ export async function addConversation(draft: Draft, known: Known): Promise<void>
   const lastSeq = Number(newest?.path[1] ?? 0);
   draft.put(conversationRecord.put([id], { ...conversation, lastSeq, lastMessageAt, readThrough }));
   if (peerUserId !== null) draft.put(...(await directWrites(draft, peerUserId, id)));
+  return true;
 }
