@@ -7,7 +7,7 @@ import { startTestServer } from "../test-server.ts";
 interface Numbered {
   log: string;
   seq: number;
-  event: { type: string; message?: { id: string; conversationId: string } };
+  event: { type: string; message?: { id: string; conversationId: string }; [field: string]: unknown };
 }
 
 /** Frames and answers hold entries, at whatever depth. */
@@ -163,3 +163,90 @@ test("a conversation that its peer's message has made known meanwhile is taken",
   await sending;
   await bob.untilShows(bob.to(alice), ["first", "second"]);
 });
+
+const firstAs = (entry: Numbered, event: Record<string, unknown>): Numbered =>
+  entry.seq > 1 ? entry : { ...entry, event: { ...entry.event, ...event } };
+
+test("the first entry of a conversation that this user has begun does not say with whom it is", async () => {
+  await using server = await startTestServer();
+  await using proxy = await RecordingProxy.listen(server.url);
+  await using bob = await TestUser.open(server);
+
+  /** Alice writes to Carol, who answers, and is told a changed log; it shows these lines. */
+  const begin = async (change: (entry: Numbered) => Numbered, lines: string[]): Promise<void> => {
+    await using alice = await TestUser.open({ url: proxy.url });
+    await using carol = await TestUser.open(server);
+    const isOfLog = ({ log }: Numbered) => log !== alice.userId;
+    proxy.alter = ({ path, status, text }) => {
+      // Nobody says which one is Bob's.
+      if (path.includes("conversations.open") && text.includes(bob.userId)) {
+        const error = { message: "", code: -32600, data: { sotto: { code: "YOU_ARE_BLOCKED" } } };
+        return { path, status: 403, text: JSON.stringify({ error }) };
+      }
+      return { path, status, text: rewriteEntries(text, (one) => (isOfLog(one) ? change(one) : one)) };
+    };
+    const { conversationId: id } = await alice.to(carol).send("to Carol");
+    for (const n of [1, 2]) {
+      await carol.to(alice).send(String(n));
+      await alice.untilReceived(n);
+    }
+    expect(await alice.client.conversations.list()).toMatchObject([
+      { id, peerUserId: carol.userId, isGroup: false },
+    ]);
+    await (await alice.client.conversations.get(id))?.send("for Carol alone");
+    await carol.until("the answer", () => carol.texts.at(-1) === "for Carol alone");
+    await carol.to(alice).send("3");
+    await alice.untilShows(alice.to(carol), lines);
+  };
+
+  await begin(
+    (entry) => firstAs(entry, { message: { ...entry.event.message, recipientUserId: bob.userId } }),
+    ["to Carol", "1", "2", "for Carol alone", "3"],
+  );
+  await begin(
+    (entry) => firstAs(entry, { message: { ...entry.event.message, senderUserId: bob.userId } }),
+    ["(unreadable)", "1", "2", "for Carol alone", "3", "to Carol"],
+  );
+  const group = { type: "group.changed", action: "created", actorUserId: bob.userId };
+  let second: Numbered["event"]["message"];
+  await begin(
+    (entry) => {
+      const conversationId = entry.log;
+      if (entry.seq === 2) second = entry.event.message;
+      if (entry.seq !== 4) return firstAs(entry, { ...group, conversationId });
+      const deletion = { type: "message.deleted", conversationId, messageId: second?.id, userId: bob.userId };
+      return { ...entry, event: deletion };
+    },
+    ["(created)", "1", "2", "3", "to Carol", "for Carol alone"],
+  );
+}, 60_000);
+
+test("nor does it where the user begins the conversation meanwhile", async () => {
+  await using server = await startTestServer();
+  await using proxy = await RecordingProxy.listen(server.url);
+  await using alice = await TestUser.open({ url: proxy.url });
+  await using carol = await TestUser.open(server);
+  const [asked, begun] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  proxy.alter = async (answer) => {
+    if (answer.path.includes("groups.get")) {
+      asked.resolve();
+      await begun.promise;
+    }
+    const text = rewriteEntries(answer.text, ({ log, seq, event, ...rest }) => {
+      const changed = {
+        type: "group.changed",
+        conversationId: log,
+        action: "created",
+        actorUserId: carol.userId,
+      };
+      return { ...rest, log, seq, event: log !== alice.userId && seq === 1 ? changed : event };
+    });
+    return { ...answer, text };
+  };
+  await carol.to(alice).send("1");
+  await asked.promise;
+  const { conversationId: id } = await alice.to(carol).send("to Carol");
+  begun.resolve();
+  await alice.untilShows(alice.to(carol), ["(created)", "to Carol"]);
+  expect(await alice.client.conversations.list()).toMatchObject([{ id, peerUserId: carol.userId }]);
+}, 60_000);

@@ -64,8 +64,10 @@ export async function findConversation(
   );
   const members = new Set([userA, userB]);
   const isBad = isGroup || !members.has(peer) || !members.has(session.me.userId);
-  if (isBad || (await isOfOthers(session.store, id, peer))) throw new SottoError("BAD_ANSWER");
-  await session.store.commit([directRecord.put([peer], id)]);
+  await session.turns.run(async () => {
+    if (isBad || (await isOfOthers(session.store, id, peer))) throw new SottoError("BAD_ANSWER");
+    await session.store.commit([directRecord.put([peer], id)]);
+  });
   return id;
 }
 
@@ -75,11 +77,27 @@ export async function directWrites(store: Reader, peer: UserId, id: Conversation
 }
 
 /** It is known as a group, or as the conversation with another user: what is for the peer must not go there. */
-export async function isOfOthers(store: Reader, id: ConversationId, peer: UserId): Promise<boolean> {
-  const known = await conversationRecord.get(store, id);
-  if ((known && known.peerUserId !== peer) || (await groupRecord.get(store, id))) return true;
-  const directs = await directRecord.list(store);
-  return directs.some(({ path, value }) => value === id && path[0] !== peer);
+export async function isOfOthers(store: Reader, id: ConversationId, peer: UserId | null): Promise<boolean> {
+  const known = await knownPeers(store)(id);
+  return known !== undefined && known !== peer;
+}
+
+/** With whom a conversation is, as far as it is known here; null: it is a group. */
+export type FindPeer = (id: ConversationId) => Promise<UserId | null | undefined>;
+
+/** For questions about one state of the store: what is read for one serves the next. */
+export function knownPeers(store: Reader): FindPeer {
+  let directs: Map<ConversationId, UserId> | undefined;
+  return async (id) => {
+    const known = await conversationRecord.get(store, id);
+    if (known) return known.peerUserId;
+    // One that this user begins is known by its peer alone, until its first entry has come.
+    directs ??= new Map(
+      // The path is what the record was put under.
+      (await directRecord.list(store)).map(({ path, value }) => [value, path[0] as UserId]),
+    );
+    return directs.get(id) ?? ((await groupRecord.get(store, id)) ? null : undefined);
+  };
 }
 
 /** A group, from the store unless `isFresh`. Throws `GROUP_NOT_FOUND` for whoever is no member. */

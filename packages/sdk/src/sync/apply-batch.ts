@@ -2,7 +2,13 @@ import type { ConversationId, Event } from "@sotto/schema";
 import * as z from "zod/mini";
 import type { Inbox } from "../messages/inbox.ts";
 import { baseOf, openMessage, parseHeader, refuseMessage } from "../messages/open-message.ts";
-import { countOthers, directWrites, forgottenGroup } from "../messages/participants.ts";
+import {
+  type FindPeer,
+  countOthers,
+  directWrites,
+  forgottenGroup,
+  knownPeers,
+} from "../messages/participants.ts";
 import { isFromThisDevice, readOwn } from "../messages/read-own.ts";
 import { type ReceivedMessage, withoutContent } from "../messages/received-message.ts";
 import { type BatchNews, batchRecord } from "../news.ts";
@@ -39,6 +45,7 @@ interface Preparing extends Applying {
   windows: ReplayWindows;
   /** Those of the entries before, by log. */
   conversations: Map<string, StoredConversation>;
+  findPeer: FindPeer;
 }
 
 /** An entry with what had to be asked for before it can be applied. */
@@ -60,15 +67,17 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
   const { session, inbox } = applying;
   const windows = new ReplayWindows(session.store);
   const conversations = new Map<string, StoredConversation>();
+  const findPeer = knownPeers(session.store);
   const prepared: Prepared[] = [];
   for (const step of batch.steps) {
     if (step.type !== "entry") continue;
-    prepared.push(await prepare(step.entry, { ...applying, windows, conversations }));
+    prepared.push(await prepare(step.entry, { ...applying, windows, conversations, findPeer }));
   }
   const received = prepared.flatMap(({ message }) =>
     message && !isFromThisDevice(message, session.me) ? [message] : [],
   );
   const news = await session.turns.run(async () => {
+    if (await isStale(session.store, conversations)) return undefined;
     const draft = new Draft(session.store);
     const placing = new Placing(draft, { source: "stream", me: session.me });
     for (const one of prepared) await place(session, one, { draft, placing });
@@ -93,7 +102,17 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
     ]);
     return told;
   });
-  await session.tell(news);
+  await (news ? session.tell(news) : applyBatch(batch, applying));
+}
+
+/** While the batch was prepared, a conversation has become known as another than it was prepared for. */
+async function isStale(store: Store, conversations: Map<string, StoredConversation>): Promise<boolean> {
+  const findPeer = knownPeers(store);
+  for (const [log, { peerUserId }] of conversations) {
+    const known = await findPeer(log as ConversationId);
+    if (known !== undefined && known !== peerUserId) return true;
+  }
+  return false;
 }
 
 async function newsOf(
@@ -142,9 +161,10 @@ async function prepare(entry: SyncEntry, applying: Preparing): Promise<Prepared>
 /** What an entry of this batch has identified is not asked for again by the next one. */
 async function findConversation(
   entry: SyncEntry,
-  { session, signal, conversations }: Preparing,
+  { session, signal, conversations, findPeer }: Preparing,
 ): Promise<StoredConversation | undefined> {
-  const known = conversations.get(entry.log) ?? (await ensureConversation(session, { entry, signal }));
+  const known =
+    conversations.get(entry.log) ?? (await ensureConversation(session, { entry, findPeer, signal }));
   if (known) conversations.set(entry.log, known);
   return known;
 }

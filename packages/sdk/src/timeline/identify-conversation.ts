@@ -1,6 +1,6 @@
 import type { ConversationId, UserId } from "@sotto/schema";
 import { SottoError, isStoreError } from "../errors.ts";
-import { directRecord, findConversation, findGroup } from "../messages/participants.ts";
+import { type FindPeer, findConversation, findGroup } from "../messages/participants.ts";
 import type { Session } from "../session.ts";
 import type { SyncEntry } from "../sync/sync-event.ts";
 import { type StoredConversation, conversationRecord } from "./records.ts";
@@ -23,17 +23,26 @@ export function newConversation(
   return { ...blank, isGroup: peerUserId === null, peerUserId, name, floor };
 }
 
+interface Identifying {
+  entry: SyncEntry;
+  findPeer: FindPeer;
+  signal: AbortSignal;
+}
+
 /**
- * Who is in a conversation that an entry is the first one of. An entry does not say whether it is of a group: where that
- * cannot be seen from it, the server is asked. Undefined: nobody can tell. Throws `NETWORK` and the like.
+ * Who is in a conversation that an entry is the first one of. What is known here holds, whatever the entry says: it is
+ * the server's word. An entry does not say whether it is of a group: where that cannot be seen from it, the server is
+ * asked. Undefined: nobody can tell. Throws `NETWORK` and the like.
  */
-export async function identifyConversation(
+async function identifyConversation(
   session: Session,
-  { event, seq }: SyncEntry,
-  signal: AbortSignal,
+  { entry: { event, seq, log }, findPeer, signal }: Identifying,
 ): Promise<StoredConversation | undefined> {
   if (!event || !("conversationId" in event || event.type === "message.created")) return undefined;
   const floor = seq - 1;
+  // A conversation's own id names its log.
+  const known = await findPeer(log as string as ConversationId);
+  if (known) return newConversation({ peerUserId: known }, floor);
   if (event.type === "group.changed") {
     const name = event.name ?? (await findName(session, event.conversationId, signal));
     return newConversation({ peerUserId: null, name }, floor);
@@ -43,17 +52,14 @@ export async function identifyConversation(
     return name === null ? undefined : newConversation({ peerUserId: null, name }, floor);
   }
   const { conversationId, senderUserId, recipientUserId } = event.message;
-  const { me, store } = session;
+  const { me } = session;
   if (senderUserId === me.userId) {
-    const isGroup = recipientUserId === me.userId;
+    const isGroup = known === null || recipientUserId === me.userId;
     const name = isGroup ? await findName(session, conversationId, signal) : null;
     return newConversation({ peerUserId: isGroup ? null : recipientUserId, name }, floor);
   }
-  if ((await directRecord.get(store, senderUserId)) === conversationId) {
-    return newConversation({ peerUserId: senderUserId }, floor);
-  }
   const name = await findName(session, conversationId, signal);
-  const isGroup = name !== null || !(await isDirect(session, event.message, signal));
+  const isGroup = known === null || name !== null || !(await isDirect(session, event.message, signal));
   return newConversation({ peerUserId: isGroup ? null : senderUserId, name }, floor);
 }
 
@@ -87,10 +93,11 @@ async function isDirect(
 /** The conversation's record, made where there is none. */
 export async function ensureConversation(
   session: Session,
-  { entry, signal }: { entry: SyncEntry; signal: AbortSignal },
+  identifying: Identifying,
 ): Promise<StoredConversation | undefined> {
+  const { log } = identifying.entry;
   // What the account log tells of a conversation, as receipts, is no entry of it.
-  if (entry.log === (session.me.userId as string)) return undefined;
-  const id = entry.log as string as ConversationId;
-  return (await conversationRecord.get(session.store, id)) ?? identifyConversation(session, entry, signal);
+  if (log === (session.me.userId as string)) return undefined;
+  const id = log as string as ConversationId;
+  return (await conversationRecord.get(session.store, id)) ?? identifyConversation(session, identifying);
 }

@@ -42,10 +42,11 @@ test("what is known of a conversation stays, but for a name that was not", async
   });
 });
 
-test("a conversation that is known as another's, or as a group, is not taken for the one with a user", async () => {
+test("a conversation that is known as another's is not taken for the one with a user, nor for a group", async () => {
   const others = memoryStore();
   await others.commit([directRecord.put([bob], conversation)]);
   expect(await add(others, { peerUserId: alice, name: null })).toBe("refused");
+  expect(await add(others, { peerUserId: null, name: "Lighthouse" })).toBe("refused");
   expect(await directRecord.get(others, alice)).toBeUndefined();
   expect(await conversationRecord.get(others, conversation)).toBeUndefined();
 

@@ -43,8 +43,7 @@ export async function loadConversations(session: Session, signal?: AbortSignal):
 export async function addConversation(draft: Draft, known: Known): Promise<boolean> {
   const { id, peerUserId, name, lastMessageAt } = known;
   const present = await conversationRecord.get(draft, id);
-  const isOther = peerUserId === null ? present?.peerUserId : await isOfOthers(draft, id, peerUserId);
-  if (isOther) return false;
+  if (await isOfOthers(draft, id, peerUserId)) return false;
   if (present) {
     if (present.name === null && name !== null) draft.put(conversationRecord.put([id], { ...present, name }));
     return true;
