@@ -213,6 +213,41 @@ test("a server that refuses a message and delivers it all the same cannot withho
   expect(bob.texts).toEqual(["1", "refused", "3"]);
 });
 
+test("a message that the server refuses, delivers all the same, and takes once more is read once", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using alice = await TestUser.open({ url: proxy.url, isStarted: false });
+  await using bob = await TestUser.open({ url: server.url });
+  const target = await alice.to(bob).send("1");
+  await bob.untilReceived(1);
+
+  /** Sealed twice under one id, and stored in both forms. */
+  const deliverTwice = async (send: (clientMessageId: string) => Promise<unknown>) => {
+    const clientMessageId = crypto.randomUUID();
+    const held = proxy.holdRequestTo("/trpc/messages.send");
+    const refused = send(clientMessageId);
+    refused.catch(() => {});
+    await held.arrived;
+    held.refuse(403, "YOU_ARE_BLOCKED");
+    await expect(refused).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
+    const before = bob.received.length;
+    held.deliverLate();
+    await bob.untilReceived(before + 1);
+    await runSql(server.database.url, "update messages set dedupe_key = null");
+    await alice.to(bob).retry(clientMessageId);
+    await bob.untilReceived(before + 2);
+    expect(bob.received[before + 1]).toMatchObject({ kind: "unreadable", reason: "replayed" });
+  };
+  await deliverTwice((clientMessageId) => alice.to(bob).send("late", { clientMessageId }));
+  expect(bob.texts).toEqual(["1", "late", "(unreadable)"]);
+  await bob.untilShows(bob.to(alice), ["1", "late", "(unreadable)"]);
+  await deliverTwice((clientMessageId) =>
+    alice.to(bob).edit({ ...target, senderUserId: alice.userId }, "changed", { clientMessageId }),
+  );
+  expect(bob.texts.slice(3)).toEqual(["(edit)", "(unreadable)"]);
+  await bob.untilShows(bob.to(alice), ["changed", "late", "(unreadable)"]);
+});
+
 test("what a member was away for, a moderator has deleted or a device has not lived to see is not missed", async () => {
   await using server = await startTestServer();
   const { url } = server;

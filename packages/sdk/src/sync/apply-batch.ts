@@ -81,8 +81,7 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
     const draft = new Draft(session.store);
     const placing = new Placing(draft, { source: "stream", me: session.me });
     for (const one of prepared) await place(session, one, { draft, placing });
-    const isDeleted = (message: ReceivedMessage) => placing.isDeleted(message);
-    const unread = received.map((message) => (isDeleted(message) ? withoutContent(message) : message));
+    const unread = received.map((message) => asPlaced(message, placing));
     const emptied = await inbox.deletedWrites(placing.deleted);
     const told = await newsOf(session, {
       batch,
@@ -113,6 +112,13 @@ async function isStale(store: Store, conversations: Map<string, StoredConversati
     if (known !== undefined && known !== peerUserId) return true;
   }
   return false;
+}
+
+/** What the timeline does not show is not told either. */
+function asPlaced(message: ReceivedMessage, placing: Placing): ReceivedMessage {
+  if (placing.replayed.has(message))
+    return { ...withoutContent(message), kind: "unreadable", reason: "replayed" };
+  return placing.isDeleted(message) ? withoutContent(message) : message;
 }
 
 async function newsOf(

@@ -53,6 +53,8 @@ export interface OwnMessage {
   isShown?: boolean | undefined;
 }
 
+type ChangeMessage = Extract<OpenedMessage, { kind: "edit" | "reaction" | "deletion" }>;
+
 /** Changes of timelines in one draft. */
 export class Placing {
   readonly #draft: Draft;
@@ -61,6 +63,8 @@ export class Placing {
   readonly touched: Touched[] = [];
   /** Messages that are deleted, as {@link nameOf} gives. */
   readonly deleted = new Set<string>();
+  /** Messages whose signed id has come before, at another place. */
+  readonly replayed = new Set<ReceivedMessage>();
 
   constructor(draft: Draft, { source, me }: { source: Source; me: Me }) {
     this.#draft = draft;
@@ -76,12 +80,14 @@ export class Placing {
 
   /** A message as it was opened. */
   async message(message: ReceivedMessage, place: Place, own: OwnMessage = {}): Promise<void> {
-    if (await messageRecord.get(this.#draft, place.conversationId, place.seq)) return;
+    const { conversationId, seq } = place;
+    if (await messageRecord.get(this.#draft, conversationId, seq)) return;
     switch (message.kind) {
       case "edit":
       case "reaction":
       case "deletion":
-        this.#draft.put(idRecord.put([message.id], { conversationId: place.conversationId, seq: 0 }));
+        this.#draft.put(idRecord.put([message.id], { conversationId, seq: 0 }));
+        await this.#nameChange(message, seq);
         await this.#change(message);
         return;
       case "deleted":
@@ -91,7 +97,15 @@ export class Placing {
     }
   }
 
-  async #change(message: Extract<OpenedMessage, { kind: "edit" | "reaction" | "deletion" }>): Promise<void> {
+  /** It has no line to be found by; said twice it changes nothing, and is not told twice. */
+  async #nameChange(message: ChangeMessage, seq: number): Promise<void> {
+    const name = [message.conversationId, message.senderUserId, message.clientMessageId, "change"];
+    const other = await placeRecord.get(this.#draft, ...name);
+    if (other === undefined) this.#draft.put(placeRecord.put(name, seq));
+    else if (other !== seq) this.replayed.add(message);
+  }
+
+  async #change(message: ChangeMessage): Promise<void> {
     const { conversationId, senderUserId: userId, clientMessageId: by, sentAtMs } = message;
     switch (message.kind) {
       case "edit": {
@@ -274,8 +288,11 @@ export class Placing {
       "clientMessageId" in message ? ([message.senderUserId, message.clientMessageId] as const) : undefined;
     const other = name && (await placeRecord.get(this.#draft, conversationId, ...name));
     // The same signed id at another place: somebody shows an old message anew.
-    const content: StoredContent =
-      other === undefined || other === seq ? contentOf(message) : { kind: "unreadable", reason: "replayed" };
+    const isReplayed = other !== undefined && other !== seq;
+    if (isReplayed) this.replayed.add(message);
+    const content: StoredContent = isReplayed
+      ? { kind: "unreadable", reason: "replayed" }
+      : contentOf(message);
     const isNamed = name !== undefined && content.kind !== "unreadable";
     const overlay = await this.#takeOrphans(conversationId, [message.id, isNamed ? name.join("/") : ""]);
     const stored: StoredMessage = {

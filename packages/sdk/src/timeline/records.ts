@@ -74,7 +74,7 @@ const stored = <T>() => z.custom<T>((value) => typeof value === "object" && valu
 /** By conversation and number in its log. */
 export const messageRecord = defineRecord("message", stored<StoredMessage>());
 export const conversationRecord = defineRecord("conversation", stored<StoredConversation>());
-/** Where a message is, by conversation, sender and the sender's own id. */
+/** Where a message is, by conversation, sender and the sender's own id; with `change`, one that changes another. */
 export const placeRecord = defineRecord("place", z.number());
 /** Where a message is, by the server's id; 0 for one that changes another. */
 export const idRecord = defineRecord(
