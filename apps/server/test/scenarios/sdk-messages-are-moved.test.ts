@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { Proxy } from "../proxy.ts";
 import { RecordingProxy } from "../recording-proxy.ts";
 import { TestUser } from "../sdk-fixtures.ts";
+import { runSql } from "../sql.ts";
 import { startTestServer } from "../test-server.ts";
 
 interface Numbered {
@@ -250,3 +251,44 @@ test("nor does it where the user begins the conversation meanwhile", async () =>
   await alice.untilShows(alice.to(carol), ["(created)", "to Carol"]);
   expect(await alice.client.conversations.list()).toMatchObject([{ id, peerUserId: carol.userId }]);
 }, 60_000);
+
+test("a message whose place another one was given before is missed, until it comes in a place of its own", async () => {
+  await using server = await startTestServer();
+  await using proxy = await RecordingProxy.listen(server.url);
+  await using alice = await TestUser.open(server);
+  await using bob = await TestUser.open({ url: proxy.url, isStarted: false });
+  await alice.to(bob).send("1");
+  const { id, conversationId } = await alice.to(bob).send("2");
+  const lie = { id: crypto.randomUUID(), conversationId, ciphertext: "lie" };
+  const other = ({ event, ...entry }: Numbered): Numbered => ({
+    ...entry,
+    event: entry.seq === 1 ? event : { ...event, message: { ...event.message, ...lie } },
+  });
+  // As if the stream had been there before.
+  lieWith(proxy, (text) => rewriteEntries(text.replace('"position":0', '"position":2'), other));
+  await bob.client.conversations.list();
+  await bob.to(alice).messages();
+  proxy.alter = undefined;
+
+  const told: unknown[] = [];
+  bob.client.on("sequence", ({ type }) => told.push(type));
+  await bob.start();
+  await bob.untilReceived(1);
+  await alice.to(bob).send("3");
+  await bob.until("the last one", () => bob.texts.at(-1) === "3");
+  expect(bob.texts).toEqual(["1", "3"]);
+  await bob.untilShows(bob.to(alice), ["1", "(opaque)", "3"]);
+  expect(told).toEqual(["withheld"]);
+  expect(await bob.to(alice).withheld()).toMatchObject([{ senderUserId: alice.userId, missing: 1 }]);
+
+  await bob.client.stop();
+  await runSql(
+    server.database.url,
+    `update messages set seq = 4 where id = '${id}';
+     update conversations set last_seq = 4 where id = '${conversationId}'`,
+  );
+  await bob.start();
+  await bob.untilReceived(3);
+  await bob.untilShows(bob.to(alice), ["1", "(opaque)", "3", "2"]);
+  expect(await bob.to(alice).withheld()).toEqual([]);
+});

@@ -46,6 +46,7 @@ interface Preparing extends Applying {
   /** Those of the entries before, by log. */
   conversations: Map<string, StoredConversation>;
   findPeer: FindPeer;
+  taken: ReadonlySet<SyncEntry>;
 }
 
 /** An entry with what had to be asked for before it can be applied. */
@@ -62,8 +63,15 @@ interface Prepared {
  * Opens the messages of a batch and commits them, to inbox and timeline, with the positions and the replay windows in
  * one transaction; then tells the listeners. Throws when something that must be known cannot be asked for, having
  * changed nothing.
+ *
+ * `taken`: entries whose places were found to be another message's. They are as if they had not come, so that their
+ * numbers are missed.
  */
-export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): Promise<void> {
+export async function applyBatch(
+  batch: Batch<SyncEntry>,
+  applying: Applying,
+  taken = new Set<SyncEntry>(),
+): Promise<void> {
   const { session, inbox } = applying;
   const windows = new ReplayWindows(session.store);
   const conversations = new Map<string, StoredConversation>();
@@ -71,7 +79,7 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
   const prepared: Prepared[] = [];
   for (const step of batch.steps) {
     if (step.type !== "entry") continue;
-    prepared.push(await prepare(step.entry, { ...applying, windows, conversations, findPeer }));
+    prepared.push(await prepare(step.entry, { ...applying, windows, conversations, findPeer, taken }));
   }
   const received = prepared.flatMap(({ message }) =>
     message && !isFromThisDevice(message, session.me) ? [message] : [],
@@ -80,7 +88,9 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
     if (await isStale(session.store, conversations)) return undefined;
     const draft = new Draft(session.store);
     const placing = new Placing(draft, { source: "stream", me: session.me });
-    for (const one of prepared) await place(session, one, { draft, placing });
+    const known = taken.size;
+    for (const one of prepared) await place(session, one, { draft, placing, taken });
+    if (taken.size > known) return undefined;
     const unread = received.map((message) => asPlaced(message, placing));
     const emptied = await inbox.deletedWrites(placing.deleted);
     const told = await newsOf(session, {
@@ -101,7 +111,7 @@ export async function applyBatch(batch: Batch<SyncEntry>, applying: Applying): P
     ]);
     return told;
   });
-  await (news ? session.tell(news) : applyBatch(batch, applying));
+  await (news ? session.tell(news) : applyBatch(batch, applying, taken));
 }
 
 /** While the batch was prepared, a conversation has become known as another than it was prepared for. */
@@ -143,6 +153,7 @@ async function newsOf(
 
 async function prepare(entry: SyncEntry, applying: Preparing): Promise<Prepared> {
   const { event, log, refused } = entry;
+  if (applying.taken.has(entry)) return { entry: { ...entry, event: undefined } };
   if (refused && event?.type === "message.created") {
     const { me } = applying.session;
     return { entry, message: refuseMessage(event.message, { log, reason: refused, me }) };
@@ -224,7 +235,7 @@ async function receive(
 async function place(
   { me }: Session,
   { entry, message, conversation, recipients }: Prepared,
-  { draft, placing }: { draft: Draft; placing: Placing },
+  { draft, placing, taken }: { draft: Draft; placing: Placing; taken: Set<SyncEntry> },
 ): Promise<void> {
   const { event, log, seq, at, refused } = entry;
   if (!event) return;
@@ -240,13 +251,11 @@ async function place(
     case "message.created": {
       // The account's log has no timeline.
       if (refused && log === (me.userId as string)) return;
-      if (!refused && isFromThisDevice(event.message, me)) {
-        const own = await readOwn(draft, event.message, me);
-        draft.put(...own.writes);
-        await placing.message(own.message, where, own.known);
-      } else if (message) {
-        await placing.message(message, where, { recipients });
-      }
+      const isMine = !refused && isFromThisDevice(event.message, me);
+      const own = isMine ? await readOwn(draft, event.message, me) : undefined;
+      if (own) draft.put(...own.writes);
+      const shown = own?.message ?? message;
+      if (shown && !(await placing.message(shown, where, own?.known ?? { recipients }))) taken.add(entry);
       return;
     }
     case "message.delivered":

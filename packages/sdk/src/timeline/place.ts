@@ -78,10 +78,11 @@ export class Placing {
     return name !== undefined && this.deleted.has(name);
   }
 
-  /** A message as it was opened. */
-  async message(message: ReceivedMessage, place: Place, own: OwnMessage = {}): Promise<void> {
+  /** A message as it was opened. False: something else stands in its place, and stays there. */
+  async message(message: ReceivedMessage, place: Place, own: OwnMessage = {}): Promise<boolean> {
     const { conversationId, seq } = place;
-    if (await messageRecord.get(this.#draft, conversationId, seq)) return;
+    const present = await messageRecord.get(this.#draft, conversationId, seq);
+    if (present) return present.id === message.id;
     switch (message.kind) {
       case "edit":
       case "reaction":
@@ -89,12 +90,13 @@ export class Placing {
         this.#draft.put(idRecord.put([message.id], { conversationId, seq: 0 }));
         await this.#nameChange(message, seq);
         await this.#change(message);
-        return;
+        break;
       case "deleted":
-        return;
+        break;
       default:
         await this.#show(message, place, own);
     }
+    return true;
   }
 
   /** It has no line to be found by; said twice it changes nothing, and is not told twice. */
