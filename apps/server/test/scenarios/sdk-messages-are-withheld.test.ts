@@ -73,18 +73,19 @@ test("a server that withholds a message has no excuse that nobody sees, or that 
   const changes: string[] = [];
   bob.client.on("change", ({ type }) => changes.push(type));
 
-  /** Deletions that stand where the message stood, and before it. */
+  /** Deletions that stand where the message stood, and before it. Bob is away when they are asked for. */
   const withhold = async (
     to: ReturnType<TestUser["to"]> | typeof group,
-    excuses: { messageId: string; senderUserId?: string }[],
+    excuse: () => Promise<{ messageId: string; senderUserId?: string }[]>,
   ) => {
     const before = bob.received.length;
     await to.send("1");
     await bob.untilReceived(before + 1);
     await bob.client.stop();
+    const excuses = await excuse();
     const { id, conversationId } = await to.send("2");
-    const events = excuses.map((excuse) =>
-      JSON.stringify({ type: "message.deleted", conversationId, userId: alice.userId, ...excuse }),
+    const events = excuses.map((one) =>
+      JSON.stringify({ type: "message.deleted", conversationId, userId: alice.userId, ...one }),
     );
     await runSql(
       database.url,
@@ -109,16 +110,26 @@ test("a server that withholds a message has no excuse that nobody sees, or that 
     missing: 1,
   };
 
-  const inGroup = await withhold(group, [
+  const inGroup = await withhold(group, async () => [
     { messageId: crypto.randomUUID() },
     { messageId: crypto.randomUUID(), senderUserId: bob.userId },
   ]);
   expect(await inGroup.told).toMatchObject({ ...missed, conversationId: group.groupId });
   const shown = ["(created)", "1", "(deleted)", "3"];
-  await bob.untilShows(bob.client.groups.get(group.groupId), shown);
+  const bobsGroup = bob.client.groups.get(group.groupId);
+  await bob.untilShows(bobsGroup, shown);
+
+  // Of a message that is another's, and comes at the same time: while the one before it is stored.
+  const inHerName = await withhold(group, async () => {
+    await bobsGroup.send("before");
+    const { id: messageId } = await bobsGroup.send("mine");
+    return [{ messageId, senderUserId: alice.userId }];
+  });
+  expect(await inHerName.told).toMatchObject({ ...missed, missing: 2 });
+  await bob.untilShows(bobsGroup, [...shown, "1", "before", "(deleted)", "3"]);
 
   changes.length = 0;
-  const direct = await withhold(alice.to(bob), [
+  const direct = await withhold(alice.to(bob), async () => [
     { messageId: crypto.randomUUID() },
     { messageId: crypto.randomUUID(), senderUserId: alice.userId },
   ]);

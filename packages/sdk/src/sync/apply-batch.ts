@@ -154,6 +154,8 @@ async function newsOf(
 async function prepare(entry: SyncEntry, applying: Preparing): Promise<Prepared> {
   const { event, log, refused } = entry;
   if (applying.taken.has(entry)) return { entry: { ...entry, event: undefined } };
+  // Also of this device, or one that is not opened: its own line shows that it was deleted, and excuses nobody else.
+  if (event?.type === "message.created") applying.windows.came(event.message.id);
   if (refused && event?.type === "message.created") {
     const { me } = applying.session;
     return { entry, message: refuseMessage(event.message, { log, reason: refused, me }) };
@@ -215,7 +217,6 @@ async function receive(
   const { header } = opened;
   const { conversationId, senderUserId, senderDeviceId } = message;
   const sender = { conversationId, senderUserId, senderDeviceId };
-  windows.came(message.id);
   if (!header) {
     const claimed = parseHeader(message.ciphertext);
     if (typeof claimed === "object" && claimed.senderDeviceId === senderDeviceId)
