@@ -156,6 +156,19 @@ test("a direct conversation has no moderator, whatever the server tells", async 
   expect(await contents(store)).toMatchObject([{ text: "text 1" }, { text: "text 2" }]);
 });
 
+test("what the server tells of a group does not take the place of a message", async () => {
+  const store = memoryStore();
+  await begin(store);
+  await arrive(store, [[1, said(alice, 1, text("kept"))]], "past");
+  const draft = new Draft(store);
+  await new Placing(draft, { source: "stream", me }).told(
+    { type: "group.changed", conversationId: conversation, action: "created", actorUserId: alice },
+    { conversationId: conversation, seq: 1, at: timeOf(1) },
+  );
+  await store.commit(draft.writes);
+  expect(await contents(store)).toMatchObject([{ kind: "text", text: "kept" }]);
+});
+
 test("a message that was deleted before this device saw it has its line; one that it has has no other", async () => {
   const store = memoryStore();
   await begin(store, null);

@@ -207,7 +207,7 @@ export class Placing {
 
   async #groupChanged(event: Extract<Event, { type: "group.changed" }>, place: Place): Promise<void> {
     const { action, actorUserId, userIds = [], name = null, role = null } = event;
-    await this.#put(place, {
+    const line: StoredMessage = {
       id: null,
       senderUserId: actorUserId,
       senderDeviceId: null,
@@ -219,7 +219,10 @@ export class Placing {
       overlay: emptyOverlay,
       isUnread: false,
       receipts: null,
-    });
+    };
+    // What stands there stays: the server deletes no message by what it tells in its place.
+    if (!(await messageRecord.get(this.#draft, place.conversationId, place.seq)))
+      await this.#put(place, line);
     const conversation = await conversationRecord.get(this.#draft, place.conversationId);
     if (!conversation || name === null || this.#source === "past") return;
     this.#draft.put(conversationRecord.put([place.conversationId], { ...conversation, name }));
