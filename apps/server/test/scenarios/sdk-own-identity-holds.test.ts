@@ -1,88 +1,12 @@
 /** A user's own identity key and lists, whatever the server says and wherever a change of them breaks off. */
-import { createHash, generateKeyPairSync, sign } from "node:crypto";
-import {
-  type Bytes,
-  type DeviceListFields,
-  decodeBase64url,
-  deviceListSignedBytes,
-  encodeDeviceList,
-  parseDeviceList,
-} from "@sotto/schema";
 import { type Client, memoryStore } from "@sotto/sdk";
 import { expect, test } from "vitest";
+import { breakOff } from "../break-off.ts";
+import { ListTable, makeUp } from "../list-table.ts";
 import { Proxy } from "../proxy.ts";
 import { RecordingProxy } from "../recording-proxy.ts";
 import { TestUser } from "../sdk-fixtures.ts";
-import { runSql } from "../sql.ts";
 import { startTestServer } from "../test-server.ts";
-
-/** The lists of a user as the server has them, to be changed behind everybody's back. */
-class ListTable {
-  readonly #databaseUrl: string;
-  readonly #userId: string;
-
-  constructor(databaseUrl: string, { userId }: TestUser) {
-    this.#databaseUrl = databaseUrl;
-    this.#userId = userId;
-  }
-
-  async read() {
-    const rows = await runSql(
-      this.#databaseUrl,
-      `select encode(list, 'base64') as list from device_lists where user_id = '${this.#userId}' order by version`,
-    );
-    return rows.map(({ list }) => {
-      const bytes = Uint8Array.from(Buffer.from(String(list), "base64"));
-      return { bytes, parts: parseDeviceList(Buffer.from(bytes).toString("base64url")) };
-    });
-  }
-
-  async append(bytes: Bytes): Promise<void> {
-    const { version } = parseDeviceList(Buffer.from(bytes).toString("base64url"));
-    const hash = createHash("sha256").update(bytes).digest("hex");
-    await runSql(
-      this.#databaseUrl,
-      `insert into device_lists (user_id, version, list, hash, published_at)
-       values ('${this.#userId}', ${version}, '\\x${Buffer.from(bytes).toString("hex")}', '\\x${hash}', now())`,
-    );
-  }
-
-  async dropAbove(version: number): Promise<void> {
-    await runSql(
-      this.#databaseUrl,
-      `delete from device_lists where user_id = '${this.#userId}' and version > ${version}`,
-    );
-  }
-}
-
-/** The list that follows, signed by a key of whoever makes it up; `uik`: it names this key instead. */
-function makeUp(
-  before: { bytes: Bytes; parts: DeviceListFields },
-  { devices, uik }: Partial<Pick<DeviceListFields, "devices" | "uik">>,
-): Bytes {
-  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
-  const fields = {
-    ...before.parts,
-    version: before.parts.version + 1,
-    prevHash: Uint8Array.from(createHash("sha256").update(before.bytes).digest()),
-    devices: devices ?? [],
-    uik: uik ?? Uint8Array.from(publicKey.export({ type: "spki", format: "der" }).subarray(-32)),
-  };
-  const signature = Uint8Array.from(sign(null, deviceListSignedBytes(fields), privateKey));
-  return decodeBase64url(encodeDeviceList({ ...fields, signature }));
-}
-
-/** Gives a call up once its request to a path is under way, which does not reach the server. */
-async function breakOff(proxy: Proxy, path: string, call: (signal: AbortSignal) => Promise<unknown>) {
-  const held = proxy.holdRequestTo(path);
-  const giving = new AbortController();
-  const calling = call(giving.signal);
-  calling.catch(() => {});
-  await held.arrived;
-  giving.abort();
-  await expect(calling).rejects.toMatchObject({ code: "ABORTED" });
-  return held;
-}
 
 const numberOf = async (client: Client, peer: TestUser) =>
   (await client.identity.safetyNumber(peer.userId))?.digits;

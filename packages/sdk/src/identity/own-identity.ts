@@ -32,6 +32,12 @@ interface RestoreOptions {
   signal?: AbortSignal | undefined;
 }
 
+interface ResetOptions {
+  /** Nobody has asked for it. */
+  isProvisional: boolean;
+  signal?: AbortSignal | undefined;
+}
+
 /** What a list under another identity key follows, and whom it names beside this device. */
 interface ListPlace {
   before: string | null;
@@ -111,7 +117,7 @@ export class OwnIdentity {
 
   /** Goes on with a new identity key, and this device alone. Everyone who knows the old key is warned. */
   reset(signal?: AbortSignal): Promise<void> {
-    return this.#turns.run(() => this.#reset(signal));
+    return this.#turns.run(() => this.#reset({ isProvisional: false, signal }));
   }
 
   /**
@@ -134,8 +140,8 @@ export class OwnIdentity {
             throw new SottoError("BAD_ANSWER");
           }
           const { newest } = chain;
-          const uik = newest?.parts.uik;
-          if (uik && !equalConstantTime(uik, key.uik) && !(await this.#holds(uik))) {
+          const isOther = newest && !equalConstantTime(newest.parts.uik, key.uik);
+          if (isOther && !(await this.#mayGiveUp(newest.parts))) {
             throw new SottoError("IDENTITY_CHANGED", { details: { userId } });
           }
           return { before: newest?.text ?? null, devices: newest?.parts.devices ?? [] };
@@ -180,7 +186,7 @@ export class OwnIdentity {
     if (newest?.devices.length !== 0) return;
     if (own && equalConstantTime(newest.uik, own.uik)) return this.#comeBack(own, lookup, signal);
     // An identity that is known here is not given up for a list under another key: the server could have made it.
-    if (!own && !pin) await this.#reset(signal);
+    if (!own && !pin) await this.#reset({ isProvisional: true, signal });
   }
 
   /** This device had begun to sign out, and has not: it goes on with the identity that it has. */
@@ -229,10 +235,10 @@ export class OwnIdentity {
     await this.#settle(signal);
   }
 
-  async #reset(signal?: AbortSignal): Promise<void> {
+  async #reset({ isProvisional, signal }: ResetOptions): Promise<void> {
     const { me, identities } = this.#options;
     await this.#goOnWith(
-      await generateOwnKey(),
+      { ...(await generateOwnKey()), isProvisional },
       async () => {
         // Whatever was known of the lists before: the server may have been set back behind it.
         const { lists } = await identities.lookUp(me.userId, signal, null);
@@ -272,10 +278,13 @@ export class OwnIdentity {
     await store.commit([ownKeyRecord.put([], next), nextKeyRecord.remove()]);
   }
 
-  /** This device made the present identity itself, as the first one after the last had left: it may be given up again. */
-  async #holds(uik: Bytes): Promise<boolean> {
-    const own = await ownKeyRecord.get(this.#options.store);
-    return !!own?.uikPrivate && equalConstantTime(own.uik, uik);
+  /** This device alone is in the present identity, which it made by itself. One that the user has asked for stays. */
+  async #mayGiveUp({ uik, devices }: DeviceListParts): Promise<boolean> {
+    const { store, me } = this.#options;
+    const own = await ownKeyRecord.get(store);
+    return (
+      !!own?.isProvisional && equalConstantTime(own.uik, uik) && !withoutDevice(devices, me.deviceId).length
+    );
   }
 
   /** The newest list, where the chain is right and goes on from the one that was accepted; else a server could show an old one. */

@@ -17,6 +17,8 @@ const ownKey = z.object({
   uikPrivate: z.nullable(bytes),
   /** The age identity that histories for this device are encrypted to. */
   transfer: z.nullable(z.string()),
+  /** This device made it by itself, after the user's last one had signed out: the user has not asked for it. */
+  isProvisional: z.optional(z.boolean()),
 });
 
 /** The user's identity key as this device has it. It can be exported, since linking and backup hand it on. */
