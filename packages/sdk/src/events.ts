@@ -109,8 +109,9 @@ export type OutboxEvent = {
 /** What was found, or changed, about who is who. Told once in a client's life, except for one's own device. */
 export type IdentityEvent =
   /**
-   * The user goes on with another identity key: a new telephone without the old one, or somebody else. `isBlocked`:
-   * nothing is sealed to them before `client.identity.confirm`. One's own: another device, or somebody, has reset it.
+   * The user goes on with another identity key, or again with one that was given up: a new telephone without the old
+   * one, or somebody else. `isBlocked`: nothing is sealed to them before `client.identity.confirm`. One's own: another
+   * device, or somebody, has reset it.
    */
   | { type: "identity_changed"; userId: UserId; isBlocked: boolean; version: number }
   /** The server names a device that the user has not signed for. It gets nothing. One's own: it waits for approval. */

@@ -2,7 +2,7 @@ import { type DeviceListFields, decodeBase64url, encodeBase64url, parseDeviceLis
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { deviceListSignedBytes } from "@sotto/schema";
 import { beforeAll, describe, expect, test } from "vitest";
-import { judgeChain, signDeviceList, verifyDeviceList } from "./device-list.ts";
+import { isGivenUp, judgeChain, signDeviceList, verifyDeviceList } from "./device-list.ts";
 import { type KeyPair, generateKeyPair, sha256 } from "./primitives.ts";
 
 const userId = "0198c0de-0000-7000-8000-00000000a11c";
@@ -130,5 +130,37 @@ describe("a chain", () => {
   test("with one bad list is refused for that one's reason", async () => {
     const bad = await follow(at(3), { userId: "0198c0de-0000-7000-8000-000000000b0b" });
     expect(await judge(5, [at(3), bad], await pinAt(3))).toEqual({ ok: false, reason: "wrong_user" });
+  });
+});
+
+describe("a key", () => {
+  const dik = new Uint8Array(32);
+  // One word for each list: whose key, and how many devices.
+  test.each([
+    ["a1 a2 a0 a1", false],
+    ["b2 a2", false],
+    ["a1 b1", true],
+    ["a0 b1", true],
+    ["a1 b1 a1", true],
+    ["b2 a1 b1 a1", true],
+    ["a1 a0 b1 a1", false],
+    ["a1 a0 b1 b2 b1 a1 a2", false],
+    ["a1 a0 b2 a1", true],
+    ["a1 a0 b1 c1 a1", true],
+    ["a1 a0 b1 a1 b1 a1", true],
+  ])("by the lists %s is given up: %s", async (words, isOver) => {
+    const keys = { a: keyOf(uik), b: keyOf(otherUik), c: await generateKeyPair("Ed25519", true) };
+    const lists: string[] = [];
+    for (const [key, count] of words.split(" ") as Iterable<[keyof typeof keys, string]>) {
+      const devices = Array.from({ length: Number(count) }, (_, id) => ({
+        deviceId: `${id}`,
+        dik,
+        addedSec: 1,
+      }));
+      const before = lists.at(-1);
+      lists.push(await (before ? follow(before, { devices }, keys[key]) : sign({ devices }, keys[key])));
+    }
+    const verdict = await judge(lists.length, lists);
+    expect(verdict.ok && isGivenUp(verdict.lists, keys.a.publicKeyBytes)).toBe(isOver);
   });
 });

@@ -113,6 +113,23 @@ export async function judgeChain(
   return { ok: true, lists, newest };
 }
 
+/**
+ * Whether the user has given a key up, by what follows on the first list under it, even if the chain is back under it:
+ * whoever stole the key can do that. Not given up: everybody had signed out (an empty list), one device went on by a key
+ * of its own, alone, and came back by a backup.
+ */
+export function isGivenUp(lists: readonly SignedList[], uik: Bytes): boolean {
+  const isUnder = (list: SignedList) => equalConstantTime(list.parts.uik, uik);
+  const since = lists.slice(lists.findIndex(isUnder));
+  const isLeft = since.some((list, at) => {
+    const next = since[at + 1];
+    if (!next || equalConstantTime(list.parts.uik, next.parts.uik)) return false;
+    const { length } = list.parts.devices;
+    return isUnder(list) ? length > 0 : length !== 1 || !isUnder(next);
+  });
+  return isLeft || !since.slice(-1).some(isUnder);
+}
+
 function findFault(
   { parts, hash }: SignedList,
   before: SignedList | undefined,

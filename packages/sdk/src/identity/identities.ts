@@ -4,6 +4,7 @@ import {
   type ChainVerdict,
   type DeviceListRefusal,
   type SignedList,
+  isGivenUp,
   judgeChain,
 } from "../crypto/device-list.ts";
 import { equalConstantTime } from "../crypto/primitives.ts";
@@ -217,8 +218,9 @@ export class Identities {
       return { trust: pin ? trustIn(pin) : { kind: "untrusted" } };
     }
     // A chain that was pinned cannot be empty: that is a roll-back.
-    if (!verdict.newest) return { trust: { kind: "unsigned" } };
-    const next = this.#accept(userId, verdict.newest, pin);
+    const { newest, lists } = verdict;
+    if (!newest) return { trust: { kind: "unsigned" } };
+    const next = this.#accept(userId, { newest, lists }, pin);
     return { trust: trustIn(next), pin: next };
   }
 
@@ -244,22 +246,26 @@ export class Identities {
     this.#told.add(JSON.stringify(event));
   }
 
-  #accept(userId: UserId, newest: SignedList, pin: IdentityPin | undefined): IdentityPin {
+  #accept(
+    userId: UserId,
+    { newest, lists }: { newest: SignedList; lists: readonly SignedList[] },
+    pin: IdentityPin | undefined,
+  ): IdentityPin {
     const { now, policy } = this.#options;
     const list = toAccepted(newest);
-    if (pin && (pin.version === list.version || pin.unconfirmed?.version === list.version)) return pin;
-    const isChanged = pin !== undefined && !equalConstantTime(pin.uik, list.uik);
-    const isBlocked = isChanged && policy === "strict";
-    const next: IdentityPin = isBlocked
-      ? { ...pin, unconfirmed: list }
-      : {
-          ...list,
-          sinceMs: pin && !isChanged ? pin.sinceMs : now(),
-          verifiedUik: pin?.verifiedUik ?? null,
-          unconfirmed: null,
-        };
+    const known = pin?.unconfirmed ?? pin;
+    if (pin && known && (pin.version === list.version || equalConstantTime(known.hash, list.hash)))
+      return pin;
+    const since = lists.filter(({ parts }) => parts.version >= (known?.version ?? 0));
+    const isChanged = known !== undefined && isGivenUp(since, known.uik);
+    // Whoever waits to be confirmed does not get around that by a list under the key of before.
+    const isBlocked = policy === "strict" && (isChanged || !!pin?.unconfirmed);
+    const verifiedUik = isChanged ? null : (pin?.verifiedUik ?? null);
+    const sinceMs = pin && !isChanged ? pin.sinceMs : now();
     if (isChanged) this.tellOnce({ type: "identity_changed", userId, isBlocked, version: list.version });
-    return next;
+    return pin && isBlocked
+      ? { ...pin, verifiedUik, unconfirmed: list }
+      : { ...list, sinceMs, verifiedUik, unconfirmed: null };
   }
 
   /** One's own key is not taken on trust: it was made here, handed over by another device, or restored. */
@@ -275,7 +281,7 @@ export class Identities {
     }
     const { newest } = verdict;
     if (!newest) return untrusted;
-    if (!equalConstantTime(newest.parts.uik, own.uik)) {
+    if (isGivenUp(verdict.lists, own.uik)) {
       this.tellOnce({
         type: "identity_changed",
         userId,

@@ -1,6 +1,6 @@
 import { type Bytes, type DeviceListParts, type ListedDevice, parseDeviceList } from "@sotto/schema";
 import type { Api } from "../api/api.ts";
-import { judgeChain, readDeviceList } from "../crypto/device-list.ts";
+import { isGivenUp, judgeChain, readDeviceList } from "../crypto/device-list.ts";
 import { type KeyPair, equalConstantTime } from "../crypto/primitives.ts";
 import { SottoError } from "../errors.ts";
 import type { IdentityEvent } from "../events.ts";
@@ -140,8 +140,8 @@ export class OwnIdentity {
             throw new SottoError("BAD_ANSWER");
           }
           const { newest } = chain;
-          const isOther = newest && !equalConstantTime(newest.parts.uik, key.uik);
-          if (isOther && !(await this.#mayGiveUp(newest.parts))) {
+          const isOld = newest && isGivenUp(chain.lists, key.uik);
+          if (isOld && !(await this.#mayGiveUp(newest.parts))) {
             throw new SottoError("IDENTITY_CHANGED", { details: { userId } });
           }
           return { before: newest?.text ?? null, devices: newest?.parts.devices ?? [] };

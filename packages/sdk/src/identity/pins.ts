@@ -18,7 +18,7 @@ export const identityPin = z.extend(acceptedList, {
   sinceMs: z.number(),
   /** The identity key whose safety number the user has compared. Another one is not verified. */
   verifiedUik: z.nullable(bytes),
-  /** `strict`: the newest list under another identity key, which the user has not confirmed. */
+  /** `strict`: the newest list since the identity key was given up, which the user has not confirmed. */
   unconfirmed: z.nullable(acceptedList),
 });
 const pinRecord = defineRecord("identity-pin", identityPin);
