@@ -117,6 +117,35 @@ test("a reset that breaks off leaves the identity that is in force, whichever th
   await alice.untilReceived(1);
 });
 
+test("a restore that breaks off does not hand over the key for an older list", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  const { url } = server;
+  const lost = await TestUser.open({ url });
+  const stolen = await TestUser.open({ url, phone: lost.phone });
+  await lost.client.devices.remove(stolen.me.deviceId);
+  const recoveryKey = await lost.client.backup.generateRecoveryKey();
+  const file = await new Response(await lost.client.backup.export(recoveryKey)).blob();
+  const lists = new ListTable(server.database.url, lost);
+  const [, withStolen, newest] = await lists.read();
+  if (!withStolen || !newest) throw new Error("lists are missing");
+  await stolen[Symbol.asyncDispose]();
+  await lost[Symbol.asyncDispose]();
+
+  await using found = await TestUser.open({ url: proxy.url, phone: lost.phone, isStarted: false });
+  const held = await breakOff(proxy, "/trpc/deviceLists.publish", (signal) =>
+    found.client.backup.restore(file.stream(), recoveryKey, { signal }),
+  );
+  await lists.dropAbove(withStolen.parts.version);
+  expect(await found.client.identity.check()).toBe("pending");
+  await expect(found.client.backup.export(recoveryKey)).rejects.toMatchObject({ code: "CANNOT_SIGN" });
+
+  // What had been given up reaches the server after all.
+  await lists.append(newest.bytes);
+  held.deliverLate();
+  await expect.poll(() => found.client.identity.check(), { timeout: 10_000 }).toBe("linked");
+});
+
 test.each(["tofu", "strict"] as const)(
   "%s: what was compared is what counts as verified and confirmed, not what came since",
   async (identityChange) => {

@@ -207,11 +207,9 @@ export class OwnIdentity {
   }
 
   async #see(given: Lookup, signal?: AbortSignal): Promise<void> {
-    const { me, identities, account, directory, tell } = this.#options;
+    const { me, identities, directory, tell } = this.#options;
     const { trust, accepted } = await identities.judge(me.userId, given, signal);
-    const dik = trust.kind === "listed" ? trust.diks.get(me.deviceId) : undefined;
-    const ownDik = account.keys.dik?.publicKeyBytes;
-    const isLinked = dik !== undefined && ownDik !== undefined && equalConstantTime(dik, ownDik);
+    const isLinked = trust.kind === "listed" && this.#isOwn(trust.diks.get(me.deviceId));
     const before = this.#state;
     this.#state = isLinked ? "linked" : "pending";
     if (isLinked) await this.chain.keep(accepted);
@@ -269,12 +267,16 @@ export class OwnIdentity {
     await this.#settle(signal);
   }
 
-  /** A list under the next identity key was published, and this device did not hear of it. */
+  /**
+   * A list under the next identity key was published, and this device did not hear of it. One that does not name this
+   * device is not that list: under a restored key there are older ones, and the server can show any of them.
+   */
   async #takeUpNext(lookup: Lookup): Promise<void> {
-    const { store } = this.#options;
+    const { store, me } = this.#options;
     const next = await nextKeyRecord.get(store);
     const newest = next && (await this.#findNewest(lookup));
     if (!newest || !equalConstantTime(newest.uik, next.uik)) return;
+    if (!this.#isOwn(newest.devices.find(({ deviceId }) => deviceId === me.deviceId)?.dik)) return;
     await store.commit([ownKeyRecord.put([], next), nextKeyRecord.remove()]);
   }
 
@@ -311,6 +313,12 @@ export class OwnIdentity {
         if (!isConflict(error) || tries === maxTries) throw error;
       }
     }
+  }
+
+  /** Whether the key that a list has for this device is this device's. */
+  #isOwn(dik: Bytes | undefined): boolean {
+    const own = this.#options.account.keys.dik?.publicKeyBytes;
+    return dik !== undefined && own !== undefined && equalConstantTime(dik, own);
   }
 
   #withSelf(devices: readonly ListedDevice[]): ListedDevice[] {
