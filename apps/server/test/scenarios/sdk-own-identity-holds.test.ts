@@ -117,6 +117,18 @@ test("a reset that breaks off leaves the identity that is in force, whichever th
   await alice.untilReceived(1);
 });
 
+test("a second reset that breaks off leaves the first one's identity, whose answer was lost", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using bob = await TestUser.open({ url: proxy.url });
+  await bob.client.stop();
+  const lost = proxy.loseAnswerTo("/trpc/deviceLists.publish");
+  const resetting = bob.client.identity.reset();
+  await Promise.all([lost, expect(resetting).rejects.toMatchObject({ code: "NETWORK" })]);
+  await breakOff(proxy, "/trpc/deviceLists.publish", (signal) => bob.client.identity.reset({ signal }));
+  expect(await bob.client.identity.check()).toBe("linked");
+});
+
 test("a restore that breaks off does not hand over the key for an older list", async () => {
   await using server = await startTestServer();
   await using proxy = await Proxy.open(server.url);

@@ -255,9 +255,11 @@ export class OwnIdentity {
     findPlace: () => Promise<ListPlace>,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const { store } = this.#options;
+    const { store, me, identities } = this.#options;
     const uik = await signingPairOf(key);
     if (!uik) throw new SottoError("CANNOT_SIGN");
+    // One of earlier that may be in force is not lost when this one breaks off too.
+    if (await nextKeyRecord.get(store)) await this.#takeUpNext(await identities.lookUp(me.userId, signal));
     await this.#followingConflicts(async () => {
       const { before, devices } = await findPlace();
       await store.commit([nextKeyRecord.put([], key)]);
