@@ -44,7 +44,8 @@ export interface Devices {
   link(options?: CallOptions): Promise<string>;
   /**
    * Lets in the device whose code was read. Throws `LINK_REFUSED` with a reason, `CANNOT_SIGN` where this device may
-   * not approve, `DEVICE_NOT_LINKED` where it waits itself. Gives the device's id.
+   * not approve, `DEVICE_NOT_LINKED` where it waits itself. Gives the device's id, also
+   * where the same code has been read before: it lets in once.
    */
   approve(code: string, options?: ApproveOptions): Promise<DeviceId>;
   /**

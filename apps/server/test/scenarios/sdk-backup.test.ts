@@ -126,6 +126,25 @@ test("a linked device is given the history, in a file that only it can open", as
   expect(laptop.texts.filter((text) => text !== "(unreadable)")).toEqual(["four"]);
 });
 
+test("a code that is read twice lets its device in once, and the history for it stays readable", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  await using bob = await TestUser.open({ url });
+  await alice.to(bob).send("one");
+  await bob.untilReceived(1);
+  await using laptop = await TestUser.open({ url, phone: bob.phone, isApproved: false });
+  const code = await laptop.client.devices.link();
+  const { deviceId } = laptop.me;
+  const { devices } = bob.client;
+  expect(await Promise.all([devices.approve(code), devices.approve(code)])).toEqual([deviceId, deviceId]);
+  expect(await laptop.client.identity.check()).toBe("linked");
+  expect(await devices.approve(code)).toBe(deviceId);
+  const file = await bytesOf(await bob.client.backup.exportForDevice(deviceId));
+  await laptop.client.backup.importFromDevice(streamOf(file));
+  expect(await textsOf(laptop.client, alice)).toEqual(["one"]);
+});
+
 test("an abort ends a restore whose file gives nothing more, and an error of the file's is told as it is", async () => {
   await using server = await startTestServer();
   await using bob = await TestUser.open(server);

@@ -18,6 +18,8 @@ import { withDevice, withoutDevice } from "./own-identity.ts";
 const linkRecord = defineRecord("link", z.object({ secret: bytes }));
 /** The public halves of what was handed to other devices: histories for them are encrypted to these. */
 export const transferRecord = defineRecord("transfer", z.string());
+/** SHA-256 of the secret in the code by which each of them was let in. */
+const approvedRecord = defineRecord("approved-code", bytes);
 
 /** The code of this device: it stays the same until the device is linked. Throws `ALREADY_LINKED`. */
 export async function makeLinkCode(
@@ -41,7 +43,10 @@ interface ApproveOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Lets the device in whose code was read. Throws `LINK_REFUSED`, `CANNOT_SIGN`, `DEVICE_NOT_LINKED`. */
+/**
+ * Lets the device in whose code was read. The same code again changes nothing: the device may have taken what was handed
+ * over, and takes no other. Throws `LINK_REFUSED`, `CANNOT_SIGN`, `DEVICE_NOT_LINKED`.
+ */
 export async function approveDevice(
   session: Session,
   text: string,
@@ -75,12 +80,23 @@ export async function approveDevice(
   );
   if (!sealed) throw refused("not_published");
   const id = deviceId.parse(code.deviceId);
-  await store.commit([transferRecord.put([id], transfer.recipient)]);
+  const secretHash = await sha256(code.secret);
   const listed = { deviceId: code.deviceId, dik: device.dik, addedSec: Math.floor(now() / 1000) };
-  await identity.change((list) => withDevice(list, listed), {
-    handover: { deviceId: id, ...sealed },
-    signal,
-  });
+  await identity.change(
+    async (list) => {
+      const approved = await approvedRecord.get(store, id);
+      const isListed = list.some(
+        ({ deviceId, dik }) => deviceId === id && equalConstantTime(dik, device.dik),
+      );
+      if (isListed && approved && equalConstantTime(approved, secretHash)) return undefined;
+      await store.commit([
+        transferRecord.put([id], transfer.recipient),
+        approvedRecord.put([id], secretHash),
+      ]);
+      return withDevice(list, listed);
+    },
+    { handover: { deviceId: id, ...sealed }, signal },
+  );
   return id;
 }
 

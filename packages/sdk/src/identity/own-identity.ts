@@ -101,14 +101,16 @@ export class OwnIdentity {
    * `CANNOT_SIGN`, `DEVICE_NOT_LINKED`.
    */
   change(
-    compute: (devices: readonly ListedDevice[]) => ListedDevice[] | undefined,
+    compute: (
+      devices: readonly ListedDevice[],
+    ) => Promise<ListedDevice[] | undefined> | ListedDevice[] | undefined,
     options: { handover?: PublishedHandover | undefined; signal?: AbortSignal | undefined } = {},
   ): Promise<void> {
     return this.#turns.run(async () => {
       const { uik } = await this.requireSigning();
       await this.#followingConflicts(async () => {
         const { list } = await this.#requirePin(options.signal);
-        const devices = compute(parseDeviceList(list).devices);
+        const devices = await compute(parseDeviceList(list).devices);
         if (devices) await this.chain.append(list, devices, { ...options, uik });
       });
       await this.#settle(options.signal);
