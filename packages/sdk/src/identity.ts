@@ -65,7 +65,8 @@ export interface IdentityApi {
   verifyQr(userId: string, qr: string, options?: CallOptions): Promise<boolean>;
   /**
    * Says that the digits were compared, or takes it back. It ends by itself when the user's identity key changes. Throws
-   * `IDENTITY_CHANGED` when the key is no longer the one whose {@link safetyNumber} was asked for last: compare anew.
+   * `IDENTITY_CHANGED` when the key is no longer the one whose {@link safetyNumber} was asked for or scanned last: compare
+   * anew.
    */
   setVerified(userId: string, isVerified: boolean, options?: CallOptions): Promise<void>;
   /** `strict`: trusts the new identity key of a user who is blocked. Throws `IDENTITY_CHANGED` as {@link setVerified} does. */
@@ -115,13 +116,16 @@ async function numberOf(session: Session, user: UserId, signal?: AbortSignal): P
   return { number, uik };
 }
 
+/** Whose number, as seen by whom: who has signed out is another device at the next sign-in, and has compared nothing yet. */
+const placeOf = ({ me }: Session, user: UserId) => `${me.deviceId}/${user}`;
+
 /** `client.identity` */
 export function createIdentity(getSession: GetSession): IdentityApi {
-  /** The keys whose numbers were shown: what the user says of a number is about these. */
-  const shown = new Map<UserId, Bytes>();
-  const requireShown = (user: UserId, pin: IdentityPin): Bytes => {
+  /** The keys whose numbers were shown, or scanned: what the user says of a number is about these. */
+  const shown = new Map<string, Bytes>();
+  const requireShown = (session: Session, user: UserId, pin: IdentityPin): Bytes => {
     const uik = presentUik(pin);
-    if (equalConstantTime(shown.get(user) ?? uik, uik)) return uik;
+    if (equalConstantTime(shown.get(placeOf(session, user)) ?? uik, uik)) return uik;
     throw new SottoError("IDENTITY_CHANGED", { details: { userId: user } });
   };
   return {
@@ -144,8 +148,9 @@ export function createIdentity(getSession: GetSession): IdentityApi {
     },
     async safetyNumber(id, { signal } = {}) {
       const user = parseUser(id);
-      const found = await numberOf((await getSession()).session, user, signal);
-      if (found) shown.set(user, found.uik);
+      const { session } = await getSession();
+      const found = await numberOf(session, user, signal);
+      if (found) shown.set(placeOf(session, user), found.uik);
       return found && found.number;
     },
     async verifyQr(id, qr, { signal } = {}) {
@@ -153,6 +158,7 @@ export function createIdentity(getSession: GetSession): IdentityApi {
       const { session } = await getSession();
       const found = await numberOf(session, user, signal);
       if (found?.number.qr !== qr.trim()) return false;
+      shown.set(placeOf(session, user), found.uik);
       await session.identities.pins.update(user, (pin) => pin && { ...pin, verifiedUik: found.uik });
       return true;
     },
@@ -162,13 +168,13 @@ export function createIdentity(getSession: GetSession): IdentityApi {
       await findPin(session, user, signal);
       await session.identities.pins.update(
         user,
-        (pin) => pin && { ...pin, verifiedUik: isVerified ? requireShown(user, pin) : null },
+        (pin) => pin && { ...pin, verifiedUik: isVerified ? requireShown(session, user, pin) : null },
       );
     },
     async confirm(id) {
       const user = parseUser(id);
       const { session } = await getSession();
-      await session.identities.confirm(user, (pin) => void requireShown(user, pin));
+      await session.identities.confirm(user, (pin) => void requireShown(session, user, pin));
       await session.tell({ type: "devices", userId: user });
     },
     async reset({ signal } = {}) {

@@ -5,6 +5,7 @@ import { breakOff } from "../break-off.ts";
 import { ListTable, makeUp } from "../list-table.ts";
 import { Proxy } from "../proxy.ts";
 import { RecordingProxy } from "../recording-proxy.ts";
+import { randomPhone } from "../rest-client.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
@@ -185,6 +186,41 @@ test.each(["tofu", "strict"] as const)(
     expect(await identity.of(bob.userId)).toMatchObject({ isVerified: true, isBlocked: false });
   },
 );
+
+test("strict: the key that was just compared by QR can be confirmed", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using bob = await TestUser.open({ url });
+  await using alice = await TestUser.open({ url, identityChange: "strict" });
+  const { identity } = alice.client;
+  await identity.safetyNumber(bob.userId);
+  await using phone = await TestUser.open({ url, phone: bob.phone, isApproved: false });
+  await phone.client.identity.reset();
+  const told = alice.event("identity", ({ type }) => type === "identity_changed");
+  await phone.to(alice).send("with the new key");
+  await told;
+  const qr = (await phone.client.identity.safetyNumber(alice.userId))?.qr ?? "";
+  expect(await identity.verifyQr(bob.userId, qr)).toBe(true);
+  await identity.confirm(bob.userId);
+  expect(await identity.of(bob.userId)).toMatchObject({ isVerified: true, isBlocked: false });
+});
+
+test("what was compared in one account says nothing in the next", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using bob = await TestUser.open({ url });
+  await using alice = await TestUser.open({ url, isStarted: false });
+  const { client } = alice;
+  await client.identity.safetyNumber(bob.userId);
+  await client.signOut();
+  await using phone = await TestUser.open({ url, phone: bob.phone, isApproved: false });
+  await phone.client.identity.reset();
+  const other = randomPhone();
+  const { otpSession, devCode = "" } = await client.requestOtp(other);
+  await client.signIn({ phone: other, otp: devCode, otpSession });
+  await client.identity.setVerified(bob.userId, true);
+  expect(await client.identity.of(bob.userId)).toMatchObject({ isVerified: true });
+});
 
 test("a device that may not take another out of the list says so, and removes nothing", async () => {
   await using server = await startTestServer();
