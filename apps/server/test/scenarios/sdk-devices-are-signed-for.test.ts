@@ -106,6 +106,23 @@ test("a device that was approved is linked, though the one that approved it is g
   expect(alice.received).toMatchObject([{ kind: "text", text: "1", assurance: "signed" }]);
 });
 
+test("a link code lets in once: not any more after its device was linked by another way", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using bob = await TestUser.open({ url });
+  await using laptop = await TestUser.open({ url, phone: bob.phone, isApproved: false });
+  const seen = await laptop.client.devices.link();
+  await laptop.client.identity.reset();
+  expect(await laptop.client.identity.state()).toBe("linked");
+  await bob.client.identity.reset();
+  await bob.client.devices.approve(seen);
+  expect(await laptop.client.identity.check()).toBe("pending");
+  const code = await laptop.client.devices.link();
+  expect(code).not.toBe(seen);
+  await bob.client.devices.approve(code);
+  expect(await laptop.client.identity.check()).toBe("linked");
+});
+
 test("a device that may not sign reads and writes, but lets nobody in", async () => {
   await using server = await startTestServer();
   const { url } = server;

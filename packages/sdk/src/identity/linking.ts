@@ -11,11 +11,9 @@ import { generateAgeKeys } from "../backup/age-keys.ts";
 import { openHandover, sealHandover } from "./handover.ts";
 import type { Lookup } from "./identities.ts";
 import { type LinkRefusal, encodeLinkCode, parseLinkCode } from "./link-code.ts";
-import { isPair, nextKeyRecord, ownKeyRecord } from "./own-key.ts";
+import { isPair, linkRecord, nextKeyRecord, ownKeyRecord } from "./own-key.ts";
 import { withDevice, withoutDevice } from "./own-identity.ts";
 
-/** The secret of this device's link code, until the device is linked. */
-const linkRecord = defineRecord("link", z.object({ secret: bytes }));
 /** The public halves of what was handed to other devices: histories for them are encrypted to these. */
 export const transferRecord = defineRecord("transfer", z.string());
 /** SHA-256 of the secret in the code by which each of them was let in. */

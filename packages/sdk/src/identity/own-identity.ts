@@ -10,7 +10,14 @@ import type { Account, Me } from "./account.ts";
 import type { Directory } from "./directory.ts";
 import type { Identities, Lookup } from "./identities.ts";
 import { OwnChain, type PublishedHandover } from "./own-chain.ts";
-import { type OwnKey, generateOwnKey, nextKeyRecord, ownKeyRecord, signingPairOf } from "./own-key.ts";
+import {
+  type OwnKey,
+  generateOwnKey,
+  linkRecord,
+  nextKeyRecord,
+  ownKeyRecord,
+  signingPairOf,
+} from "./own-key.ts";
 import type { IdentityPin } from "./pins.ts";
 
 /** Whether the user's own list names this device: `pending` until another device approves it. */
@@ -209,12 +216,14 @@ export class OwnIdentity {
   }
 
   async #see(given: Lookup, signal?: AbortSignal): Promise<void> {
-    const { me, identities, directory, tell } = this.#options;
+    const { store, me, identities, directory, tell } = this.#options;
     const { trust, accepted } = await identities.judge(me.userId, given, signal);
     const isLinked = trust.kind === "listed" && this.#isOwn(trust.diks.get(me.deviceId));
     const before = this.#state;
     this.#state = isLinked ? "linked" : "pending";
     if (isLinked) await this.chain.keep(accepted);
+    // Whoever has seen the code of then must not hand over another identity later.
+    if (isLinked && (await linkRecord.get(store))) await store.commit([linkRecord.remove()]);
     directory.forget(me.userId);
     if (before !== this.#state) tell({ type: isLinked ? "linked" : "not_linked" });
   }

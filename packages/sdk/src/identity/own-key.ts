@@ -25,6 +25,8 @@ const ownKey = z.object({
 export const ownKeyRecord = defineRecord("identity-key", ownKey);
 /** The one that takes its place once a list under it is published: it may be, though nobody has heard so. */
 export const nextKeyRecord = defineRecord("next-identity-key", ownKey);
+/** The secret of this device's link code, until the device is linked, be it by that code or by another way. */
+export const linkRecord = defineRecord("link", z.object({ secret: bytes }));
 export type OwnKey = z.output<typeof ownKeyRecord.schema>;
 
 export async function generateOwnKey(): Promise<OwnKey> {
