@@ -145,6 +145,25 @@ test("a code that is read twice lets its device in once, and the history for it 
   expect(await textsOf(laptop.client, alice)).toEqual(["one"]);
 });
 
+test("a device that was taken out and let in again is given the history anew", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  await using alice = await TestUser.open({ url });
+  await using bob = await TestUser.open({ url });
+  await alice.to(bob).send("one");
+  await bob.untilReceived(1);
+  await using laptop = await TestUser.open({ url, phone: bob.phone, isStarted: false });
+  const { deviceId } = laptop.me;
+  await bob.client.devices.remove(deviceId);
+  await laptop.signIn();
+  expect(await laptop.client.identity.check()).toBe("pending");
+  expect(await bob.client.devices.approve(await laptop.client.devices.link())).toBe(deviceId);
+  expect(await laptop.client.identity.check()).toBe("linked");
+  const file = await bytesOf(await bob.client.backup.exportForDevice(deviceId));
+  await laptop.client.backup.importFromDevice(streamOf(file));
+  expect(await textsOf(laptop.client, alice)).toEqual(["one"]);
+});
+
 test("an abort ends a restore whose file gives nothing more, and an error of the file's is told as it is", async () => {
   await using server = await startTestServer();
   await using bob = await TestUser.open(server);

@@ -187,9 +187,10 @@ export class OwnIdentity {
       await store.commit([ownKeyRecord.remove()]);
       own = undefined;
     }
+    // First: a device that is let in again knows the key, and would be linked without what else is handed over.
+    if (await this.#takeHandover(lookup, signal)) return this.#settle(signal);
     await this.#see(lookup, signal);
     if (this.#state !== "pending") return;
-    if (await this.#takeHandover(lookup, signal)) return this.#settle(signal);
     // Where the last device has signed itself out, nobody is left who could approve this one.
     const newest = await this.#findNewest(lookup);
     if (newest?.devices.length !== 0) return;
