@@ -15,7 +15,8 @@ import {
   createConversation,
 } from "./conversation.ts";
 import { SottoError, invalidInput } from "./errors.ts";
-import { findGroup, forgottenGroup } from "./messages/participants.ts";
+import { findGroup, forgottenGroup, isOfOthers } from "./messages/participants.ts";
+import type { Reader } from "./storage/records.ts";
 import { newConversation } from "./timeline/identify-conversation.ts";
 import { conversationRecord } from "./timeline/records.ts";
 import type { MessageHandle } from "./conversation.ts";
@@ -141,9 +142,15 @@ export function createGroups(options: ConversationOptions): Groups {
       const { conversationId } = await (
         await api()
       ).call((server, call) => server.invites.accept.mutate({ code }, call), signal);
+      await requireGroup((await options.getSession()).session.store, conversationId);
       return createGroup(conversationId, options);
     },
   };
+}
+
+/** What is said to a user is not to go to whoever the server names. Throws `BAD_ANSWER`. */
+async function requireGroup(store: Reader, id: ConversationId): Promise<void> {
+  if (await isOfOthers(store, id, null)) throw new SottoError("BAD_ANSWER");
 }
 
 /** The stream brings it too; until then it is in the list already. */
@@ -153,6 +160,7 @@ async function knowGroup(
 ): Promise<void> {
   const { turns, store } = (await getSession()).session;
   await turns.run(async () => {
+    await requireGroup(store, id);
     if (await conversationRecord.get(store, id)) return;
     await store.commit([conversationRecord.put([id], newConversation({ peerUserId: null, name }, 0))]);
   });

@@ -292,3 +292,23 @@ test("a message whose place another one was given before is missed, until it com
   await bob.untilShows(bob.to(alice), ["1", "(opaque)", "3", "2"]);
   expect(await bob.to(alice).withheld()).toEqual([]);
 });
+
+test("a conversation with a user is not given as a new group", async () => {
+  await using server = await startTestServer();
+  await using proxy = await RecordingProxy.listen(server.url);
+  await using alice = await TestUser.open({ url: proxy.url, isStarted: false });
+  await using bob = await TestUser.open({ url: server.url });
+  const { conversationId } = await alice.to(bob).send("1");
+  const { groups, conversations } = alice.client;
+  proxy.alter = (answer) =>
+    answer.path.includes("groups.create")
+      ? { ...answer, text: answer.text.replaceAll(/"id":"[^"]+"/g, `"id":"${conversationId}"`) }
+      : answer;
+  await expect(groups.create("two", { memberUserIds: [bob.userId] })).rejects.toMatchObject({
+    code: "BAD_ANSWER",
+  });
+  await alice.client.start();
+  await alice.untilShows(alice.to(bob), ["1"]);
+  const listed = await conversations.list();
+  expect(listed).not.toContainEqual(expect.objectContaining({ id: conversationId, isGroup: true }));
+});
