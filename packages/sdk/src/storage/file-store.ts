@@ -42,8 +42,9 @@ export function fileStore(path: string, options: FileStoreOptions): Promise<Stor
 /**
  * Gives a closed store's file another passphrase or key, and with it another store key: everything in it is encrypted
  * anew, in one transaction. A crash at any moment leaves either the present secret good or the next one, with all that was
- * there. Afterwards the present one opens nothing of the file; copies that were made before stay as they were. Holds the
- * store's content in memory meanwhile.
+ * there. Afterwards the present one opens nothing of the file; copies that were made before stay as they were. Then the
+ * file is compacted, so that unused pages keep nothing that the present secret opens; where there is no room for that, the
+ * secret is changed all the same, and the next opening with room does it. Holds the store's content in memory meanwhile.
  *
  * Throws as {@link fileStore} does; then nothing has changed.
  *

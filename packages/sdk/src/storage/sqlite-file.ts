@@ -10,7 +10,10 @@ const maxRows = 2 ** 31;
 export interface SqliteFile {
   store: Store;
   readHeader(): Bytes | undefined;
-  /** The header, and the present items anew, in one transaction; nothing of what was there before stays in the file. */
+  /**
+   * The header, and the present items anew, in one transaction: throws, and has changed nothing, or is done. Nothing of
+   * what was there before stays in the file, once there was room to compact it: else that is for the next opening.
+   */
   replace(header: Bytes, writes: readonly StoreWrite[]): void;
 }
 
@@ -60,11 +63,27 @@ export function openSqliteFile(path: string): SqliteFile {
             "insert into header (id, value) values (1, ?) on conflict (id) do update set value = excluded.value",
           )
           .run(header);
+        if (writes.length > 0) database.exec("pragma user_version = 1");
       });
-      if (writes.length > 0) database.exec("vacuum");
-      database.exec("pragma wal_checkpoint(truncate)");
+      compact(database);
     },
   };
+}
+
+/**
+ * Pages that are not in use may hold what was deleted before deleting overwrote it, and the log what was replaced.
+ * `user_version` says that such pages are to go. That takes room for another copy of the file, and what was committed
+ * holds without it.
+ */
+function compact(database: DatabaseSync): void {
+  try {
+    const isDue = database.prepare("pragma user_version").get()?.["user_version"] === 1;
+    if (isDue) database.exec("vacuum");
+    database.exec("pragma wal_checkpoint(truncate)");
+    if (isDue) database.exec("pragma user_version = 0");
+  } catch {
+    // The next opening tries again.
+  }
 }
 
 function openDatabase(path: string): DatabaseSync {
@@ -85,6 +104,7 @@ function openDatabase(path: string): DatabaseSync {
       "create table if not exists header (id integer primary key check (id = 1), value blob not null)",
     );
     database.exec("commit");
+    compact(database);
     return database;
   } catch (error) {
     database.close();
