@@ -81,3 +81,19 @@ test("an application's own store may throw what it likes", async () => {
   });
   isBroken = false;
 });
+
+test("a record of an earlier version that is damaged is told as such, and nothing is changed", async () => {
+  for (const [version, key] of [
+    [1, "sent/damaged"],
+    [2, "inbox/0000000000000001"],
+  ] as const) {
+    const store = memoryStore();
+    await store.commit([
+      { key: "store-version", value: version },
+      { key, value: { state: "no such state" } },
+    ]);
+    const before = await store.list("");
+    await expect(createClient({ url, store })).rejects.toMatchObject({ code: "STORE_DAMAGED" });
+    expect(await store.list("")).toEqual(before);
+  }
+});

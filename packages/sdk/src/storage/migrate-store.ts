@@ -25,7 +25,8 @@ export const storeVersionWrite: StoreWrite = versionRecord.put([], migrations.le
 
 /**
  * Brings a store to the present version, each step in one commit together with its number: after a crash it goes on
- * where it was. A store without a number is empty, or of version 1. Throws `STORE_TOO_NEW`, having changed nothing.
+ * where it was. A store without a number is empty, or of version 1. Throws `STORE_TOO_NEW`, having changed nothing, and
+ * `STORE_DAMAGED`.
  */
 export async function migrateStore(store: Store, steps: readonly Migration[] = migrations): Promise<void> {
   const latest = steps.length + 1;
@@ -38,6 +39,15 @@ export async function migrateStore(store: Store, steps: readonly Migration[] = m
   if (version < latest) await store.tabs?.deposeOthers();
   for (const [at, migrate] of steps.entries()) {
     const next = at + 2;
-    if (next > version) await store.commit([...(await migrate(store)), versionRecord.put([], next)]);
+    if (next > version) await store.commit([...(await run(migrate, store)), versionRecord.put([], next)]);
+  }
+}
+
+/** What a step cannot read, by the old schemas that it has of its own, is damaged. */
+async function run(migrate: Migration, store: Store): Promise<StoreWrite[]> {
+  try {
+    return await migrate(store);
+  } catch (error) {
+    throw error instanceof SottoError ? error : new SottoError("STORE_DAMAGED", { cause: error });
   }
 }
