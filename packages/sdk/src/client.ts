@@ -10,7 +10,7 @@ import { Emitter } from "./emitter.ts";
 import { type AnySottoError, SottoError } from "./errors.ts";
 import type { ClientEvents, ClientStatus } from "./events.ts";
 import { type Files, createFiles } from "./files/files.ts";
-import { storeSpool } from "./files/spool.ts";
+import { guardedSpool, storeSpool } from "./files/spool.ts";
 import { Account, type Me, type SignInInput } from "./identity/account.ts";
 import { type Groups, createGroups } from "./groups.ts";
 import { leaveDeviceList } from "./identity/linking.ts";
@@ -32,7 +32,7 @@ interface CallOptions {
 
 /**
  * Makes a client on a store; with a store that holds a session it is signed in. No network. Throws `STORE_TOO_NEW` when
- * the store was written by a later version.
+ * the store was written by a later version, and `STORE_DAMAGED`.
  *
  * @example
  * ```ts
@@ -45,9 +45,9 @@ interface CallOptions {
  */
 export async function createClient(options: ClientOptions): Promise<Client> {
   const { now = Date.now, pq = "prefer", identityChange: policy = "tofu" } = options;
-  // It may be the application's own.
+  // Both may be the application's own.
   const store = guardedStore(options.store);
-  const { spool = storeSpool(store) } = options;
+  const spool = guardedSpool(options.spool ?? storeSpool(store));
   await turnsOf(store, "store").run(() => migrateStore(store));
   const account = await Account.load(store, now);
   return new SottoClient({ url: options.url.replace(/\/+$/, ""), store, spool, now, pq, policy, account });

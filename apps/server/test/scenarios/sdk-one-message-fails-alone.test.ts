@@ -1,15 +1,16 @@
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { memoryStore } from "@sotto/sdk";
+import { type Spool, memoryStore } from "@sotto/sdk";
 import { directorySpool } from "@sotto/sdk/node";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Proxy } from "../proxy.ts";
 import { RecordingProxy } from "../recording-proxy.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { expectSame, randomFile } from "../sdk-files.ts";
 import { startTestServer } from "../test-server.ts";
 
+const waitMs = 15_000;
 const otherId = "0193a000-0000-7000-8000-000000000000";
 const begun = "/trpc/uploads.create";
 const sentOn = "/uploads/";
@@ -92,6 +93,33 @@ test("a spool that cannot be read fails the file's message, and no other", async
   await waiting;
   await alice.to(bob).send("after");
   await bob.untilReceived(1);
+  await rm(directory, { recursive: true });
+});
+
+test("a file that was sent is sent, though its spool cannot be emptied; that is for the next start", async () => {
+  const directory = await mkdtemp(path.join(tmpdir(), "sotto-kept-"));
+  await using server = await startTestServer();
+  await using bob = await TestUser.open({ url: server.url });
+  let isKept = true;
+  const inner = directorySpool(directory);
+  const spool: Spool = {
+    ...inner,
+    remove: async (id) => {
+      if (isKept && (await inner.read(id, 0))) throw new Error("in use");
+      await inner.remove(id);
+    },
+  };
+  await using alice = await TestUser.open({ url: server.url, spool });
+  const ids = [1, 2].map(() => crypto.randomUUID());
+  for (const clientMessageId of ids) {
+    await alice.to(bob).sendFile(randomFile(1000), { name: "n", clientMessageId });
+  }
+  await bob.untilReceived(2);
+  expect((await inner.list()).toSorted()).toEqual(ids.toSorted());
+  isKept = false;
+  await alice.client.stop();
+  await alice.client.start();
+  await vi.waitFor(async () => expect(await inner.list()).toEqual([]), waitMs);
   await rm(directory, { recursive: true });
 });
 

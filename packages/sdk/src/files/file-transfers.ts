@@ -114,7 +114,7 @@ export class FileTransfers {
   ): Promise<boolean> {
     return this.#turns.run(async () => {
       const isUnnamed = !(await findOutgoing(this.#store, clientMessageId)) && (await isLeft());
-      if (isUnnamed) await this.release(clientMessageId);
+      if (isUnnamed) await this.#remove(clientMessageId);
       return isUnnamed;
     });
   }
@@ -141,11 +141,15 @@ export class FileTransfers {
   async finish({ api }: Session, file: FilePayload, sent: Sent): Promise<void> {
     const attached = { messageId: sent.id, uploadId: attachmentId.parse(file.blobId) };
     await api.call((server, options) => server.attachments.attach.mutate(attached, options), sent.signal);
-    await this.release(sent.clientMessageId);
+    await this.#release(sent.clientMessageId);
   }
 
-  /** Forgets a file that was sent, or never will be. */
-  async release(clientMessageId: string): Promise<void> {
+  /** Forgets a file that was sent, which nothing can change any more. What cannot be removed now is so at the next start. */
+  async #release(clientMessageId: string): Promise<void> {
+    await this.#remove(clientMessageId).catch(() => {});
+  }
+
+  async #remove(clientMessageId: string): Promise<void> {
     this.#listeners.delete(clientMessageId);
     await this.#spool.remove(clientMessageId);
   }
@@ -153,7 +157,7 @@ export class FileTransfers {
   /** The same for one whose message was taken back; what the server has of it goes too. */
   async takeBack({ api }: Session, clientMessageId: string, { blobId }: FilePayload): Promise<void> {
     // It may be sent anew already.
-    await this.#forgetUnnamed(clientMessageId, async () => !this.#begun.has(clientMessageId));
+    await this.#forgetUnnamed(clientMessageId, async () => !this.#begun.has(clientMessageId)).catch(() => {});
     const upload = { uploadId: attachmentId.parse(blobId) };
     await api
       .call(
@@ -169,7 +173,7 @@ export class FileTransfers {
       const message = await findOutgoing(session.store, clientMessageId);
       // Another tab may be encrypting it.
       const isLeft = async () => (await isAlone(session)) && !this.#begun.has(clientMessageId);
-      if (!message) await this.#forgetUnnamed(clientMessageId, isLeft);
+      if (!message) await this.#forgetUnnamed(clientMessageId, isLeft).catch(() => {});
       if (!message?.delivered) continue;
       const { payload, delivered } = message;
       if (payload.kind === "file") {
@@ -179,14 +183,14 @@ export class FileTransfers {
           if (signal.aborted || isAuthError(error)) throw error;
         });
       }
-      await this.release(clientMessageId);
+      await this.#release(clientMessageId);
     }
   }
 
   /** Forgets everything, at sign-out; what is being encrypted writes no more. */
   async clear(): Promise<void> {
     this.#isOver = true;
-    for (const id of await this.#spool.list()) await this.release(id);
+    for (const id of await this.#spool.list()) await this.#remove(id);
   }
 }
 

@@ -1,6 +1,7 @@
 import * as z from "zod/mini";
 import { bytes } from "../storage/bytes.ts";
 import { defineRecord } from "../storage/records.ts";
+import { withStoreErrors } from "../storage/store-error.ts";
 import type { Store } from "../storage/store.ts";
 
 /** Every piece of a spooled file has so many bytes, but for the last. */
@@ -42,5 +43,18 @@ export function storeSpool(store: Store): Spool {
     async list() {
       return (await spooledRecord.list(store)).map(({ path: [id = ""] }) => id);
     },
+  };
+}
+
+/**
+ * The same spool, which throws nothing but `SottoError`, as the store's own does already. But for reading: a file that
+ * cannot be read fails its own message, while an error of the store has the lane wait.
+ */
+export function guardedSpool(inner: Spool): Spool {
+  return {
+    write: (...args) => withStoreErrors(() => inner.write(...args)),
+    read: (...args) => inner.read(...args),
+    remove: (id) => withStoreErrors(() => inner.remove(id)),
+    list: () => withStoreErrors(() => inner.list()),
   };
 }

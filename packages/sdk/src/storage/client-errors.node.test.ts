@@ -1,10 +1,11 @@
 /** What a client throws where its store fails: never what the store's maker throws. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test, vi } from "vitest";
 import { createClient } from "../client.ts";
+import { directorySpool } from "../files/directory-spool.ts";
 import { fileStore } from "./file-store.ts";
 import { memoryStore } from "./memory-store.ts";
 import version1 from "./migrations/store-v1.json" with { type: "json" };
@@ -80,6 +81,29 @@ test("an application's own store may throw what it likes", async () => {
     cause: { message: "no room" },
   });
   isBroken = false;
+});
+
+test("a directory for files that cannot be written is told as the SDK's error", async () => {
+  const [blocked, clientMessageId] = [join(folder, "blocked"), crypto.randomUUID()];
+  writeFileSync(blocked, "");
+  const occupied = join(folder, "occupied");
+  mkdirSync(join(occupied, `${clientMessageId}.age`), { recursive: true });
+  for (const [directory, code] of [
+    [blocked, "ENOTDIR"],
+    [occupied, "ERR_FS_EISDIR"],
+  ] as const) {
+    const store = memoryStore();
+    await fill(store);
+    await using client = await createClient({ url, store, spool: directorySpool(directory) });
+    const sending = client.conversations
+      .with(version1.bob)
+      .sendFile(new Blob(["file"]), { name: "n", clientMessageId });
+    await expect(sending).rejects.toMatchObject({
+      name: "SottoError",
+      code: "STORE_FAILED",
+      cause: { code },
+    });
+  }
 });
 
 test("a record of an earlier version that is damaged is told as such, and nothing is changed", async () => {
