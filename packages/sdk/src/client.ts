@@ -156,6 +156,7 @@ class SottoClient implements Client {
     }
     await outbox.close();
     await store.tabs?.deposeOthers();
+    await session.files.stop();
     await session.files.clear();
     await session.end();
     await account.forget();
@@ -193,7 +194,9 @@ class SottoClient implements Client {
   close(): Promise<void> {
     return this.#turns.run(async () => {
       await this.#stop();
-      await (await this.#signedIn)?.outbox.close();
+      const signedIn = await this.#signedIn;
+      await signedIn?.session.files.stop();
+      await signedIn?.outbox.close();
       await this.#tab?.leave();
       this.#isClosed = true;
       await this.#options.store.close();
@@ -272,6 +275,7 @@ class SottoClient implements Client {
     if (!signedIn) return;
     this.#signedIn = undefined;
     signedIn.inbox.fail(error);
+    await signedIn.session.files.stop(error);
     await signedIn.outbox.close(error);
     await signedIn.session.end();
     if (this.#isStarted) this.#setStatus(finalStatusOf(error));

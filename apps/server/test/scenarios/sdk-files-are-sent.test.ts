@@ -1,4 +1,8 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { memoryStore, type Store } from "@sotto/sdk";
+import { fileStore } from "@sotto/sdk/node";
 import { afterAll, expect, test, vi } from "vitest";
 import { TestUser } from "../sdk-fixtures.ts";
 import { countBlobs, downloaded, expectSame, lastFile, mib, randomFile } from "../sdk-files.ts";
@@ -174,6 +178,37 @@ test("of a file that is encrypted while its user signs out nothing is left", asy
   end.resolve();
   await expect(sending).rejects.toMatchObject({ code: "CLOSED" });
   expect(await store.list("")).toEqual(before);
+});
+
+test("of a file that is encrypted while its client is closed nothing more is read, and nothing is left", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "sotto-closed-"));
+  const open = () => fileStore(path.join(folder, "alice.sotto"), { encryption: "none" });
+  await using alice = await TestUser.open({ url, store: await open() });
+  await using bob = await TestUser.open({ url });
+  const [begun, goOn, ended] = [0, 1, 2].map(() => Promise.withResolvers<void>());
+  let reads = 0;
+  const source = async function* () {
+    try {
+      yield new Uint8Array(2 * mib);
+      begun?.resolve();
+      await goOn?.promise;
+      for (; reads < 10; reads++) yield new Uint8Array(mib);
+    } finally {
+      ended?.resolve();
+    }
+  };
+  const sending = alice.to(bob).sendFile(source(), { name: "n" });
+  sending.catch(() => {});
+  await begun?.promise;
+  await alice.client.close();
+  goOn?.resolve();
+  await expect(sending).rejects.toMatchObject({ code: "CLOSED" });
+  await ended?.promise;
+  expect(reads).toBe(0);
+  const store = await open();
+  expect(await store.list("spool")).toEqual([]);
+  await store.close();
+  await rm(folder, { recursive: true });
 });
 
 test("one that was left by a client for good is collected after a day", async () => {

@@ -1,8 +1,10 @@
 import { type MessageId, attachmentId } from "@sotto/schema";
 import { retrying } from "../api/retry.ts";
+import { toSottoError } from "../api/to-sotto-error.ts";
 import type { FilePayload } from "../crypto/file-payload.ts";
-import { SottoError, isAuthError } from "../errors.ts";
+import { type AnySottoError, SottoError, isAuthError, makeError } from "../errors.ts";
 import { findOutgoing } from "../messages/outgoing-queue.ts";
+import { loadAge } from "../parts/load-part.ts";
 import type { Session } from "../session.ts";
 import type { Store } from "../storage/store.ts";
 import { type Turns, turnsOf } from "../turns.ts";
@@ -32,6 +34,10 @@ interface Sending {
   signal: AbortSignal | undefined;
 }
 
+interface Encrypting extends Sending {
+  signal: AbortSignal;
+}
+
 interface Sent {
   clientMessageId: string;
   id: MessageId;
@@ -49,8 +55,8 @@ export class FileTransfers {
   readonly #turns: Turns;
   readonly #listeners = new Map<string, OnProgress>();
   /** What is being encrypted here, and has no message yet. */
-  readonly #begun = new Set<string>();
-  #isOver = false;
+  readonly #begun = new Map<string, Promise<unknown>>();
+  readonly #ending = new AbortController();
 
   constructor(spool: Spool, store: Store) {
     this.#spool = spool;
@@ -71,9 +77,23 @@ export class FileTransfers {
    * `CLIENT_MESSAGE_ID_REUSED`.
    */
   async store<T>(sending: Sending, queue: (seal: FileSeal) => Promise<T>): Promise<T> {
-    const { clientMessageId: id, onProgress } = sending;
+    // Whoever stops this waits for nothing that has to be fetched.
+    await loadAge();
+    const { clientMessageId: id, signal } = sending;
     if (this.#begun.has(id)) throw new SottoError("CLIENT_MESSAGE_ID_REUSED");
-    this.#begun.add(id);
+    const ending = AbortSignal.any([this.#ending.signal, ...(signal ? [signal] : [])]);
+    const storing = this.#encryptAndQueue({ ...sending, signal: ending }, queue);
+    this.#begun.set(id, storing);
+    try {
+      return await storing;
+    } finally {
+      this.#begun.delete(id);
+    }
+  }
+
+  async #encryptAndQueue<T>(sending: Encrypting, queue: (seal: FileSeal) => Promise<T>): Promise<T> {
+    const { clientMessageId: id, onProgress, signal } = sending;
+    if (signal.aborted) throw toSottoError(signal.reason, signal);
     try {
       // An earlier run may have left one that is longer.
       if (!(await this.#forgetUnnamed(id))) throw new SottoError("CLIENT_MESSAGE_ID_REUSED");
@@ -83,12 +103,10 @@ export class FileTransfers {
       // What cannot be removed now is so at the next start.
       await this.#forgetUnnamed(id).catch(() => {});
       throw error;
-    } finally {
-      this.#begun.delete(id);
     }
   }
 
-  async #encrypt({ clientMessageId: id, source, onProgress, signal }: Sending): Promise<FileSeal> {
+  async #encrypt({ clientMessageId: id, source, onProgress, signal }: Encrypting): Promise<FileSeal> {
     const total = source instanceof Blob ? source.size : null;
     let done = 0;
     const counted = async function* (): AsyncGenerator<Uint8Array, void, undefined> {
@@ -101,7 +119,6 @@ export class FileTransfers {
     const { stream, seal } = await encryptFile(counted(), { signal });
     let at = 0;
     for await (const piece of inPieces(readChunks(stream, signal), spoolPieceBytes)) {
-      if (this.#isOver) throw new SottoError("CLOSED");
       await this.#spool.write(id, at++, piece);
     }
     return seal;
@@ -187,9 +204,14 @@ export class FileTransfers {
     }
   }
 
-  /** Forgets everything, at sign-out; what is being encrypted writes no more. */
+  /** Ends what is being encrypted: whoever waits for it gets the reason. Resolves when nothing of it is read or written any more. */
+  async stop(reason: AnySottoError = makeError("CLOSED")): Promise<void> {
+    this.#ending.abort(reason);
+    await Promise.allSettled(this.#begun.values());
+  }
+
+  /** Forgets everything, at sign-out. */
   async clear(): Promise<void> {
-    this.#isOver = true;
     for (const id of await this.#spool.list()) await this.#remove(id);
   }
 }
