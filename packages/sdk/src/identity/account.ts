@@ -189,14 +189,19 @@ export class Account {
     }
   }
 
-  /** Empties the store. */
+  /** Empties the store. What other tabs have begun is not written into it any more. */
   async forget(): Promise<void> {
     await this.#storeTurns.run(async () => {
-      const items = await this.#store.list("");
-      await this.#store.commit([...items.map(({ key }) => ({ key, value: undefined })), storeVersionWrite]);
+      await this.#store.tabs?.deposeOthers();
+      await this.#store.commit(await this.#emptyingWrites());
     });
     if (this.#signedIn) wipeDroppedKeys(this.#signedIn.keys, undefined);
     this.#signedIn = undefined;
+  }
+
+  async #emptyingWrites(): Promise<StoreWrite[]> {
+    const items = await this.#store.list("");
+    return [...items.map(({ key }) => ({ key, value: undefined })), storeVersionWrite];
   }
 
   #require(): { state: AccountState; keys: DeviceKeys } {
@@ -208,7 +213,11 @@ export class Account {
     const writes: StoreWrite[] = [accountRecord.put([], state)];
     const before = this.#signedIn?.keys;
     if (keys !== before) writes.push(...(await writeDeviceKeys(keys, before)));
-    await this.#storeTurns.run(() => this.#store.commit(writes));
+    await this.#storeTurns.run(async () => {
+      // Nobody was signed in: what is there was left by a tab that had not learned of the sign-out yet.
+      const left = before ? [] : await this.#emptyingWrites();
+      await this.#store.commit([...left, ...writes]);
+    });
     this.#store.tabs?.post({ type: "account" });
     this.#signedIn = { state, keys };
     if (before) wipeDroppedKeys(before, keys);

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { SottoError, makeError } from "../errors.ts";
+import { Account } from "../identity/account.ts";
 import { Inbox } from "../messages/inbox.ts";
 import { messageOf } from "../messages/received-message-fixtures.ts";
 import type { ReceivedMessage } from "../messages/received-message.ts";
@@ -166,6 +167,22 @@ describe("a deposed tab", () => {
     expect(await deposed.get("a")).toBe("of the other");
     await deposed.commit([{ key: "b", value: 2 }]);
     expect(await other.get("b")).toBe(2);
+  });
+
+  test("commits nothing into a store that another has emptied, before it has read that", async () => {
+    await using opened = await openTabs(2);
+    const [other, one] = opened.stores;
+    if (!other || !one) throw new Error("no stores");
+    const host = new Host();
+    other.tabs.join(host);
+    const account = await Account.load(one, Date.now);
+    // It was asked for before, and comes as soon as the store is empty.
+    const emptied = account.forget();
+    const late = turnsOf(other, "store").run(() => other.commit([{ key: "a", value: 1 }]));
+    await emptied;
+    await expect(late).rejects.toMatchObject({ code: "STORE_LOCKED" });
+    await host.until("reloads");
+    expect(await one.get("a")).toBeUndefined();
   });
 
   test("that cannot read the store any more does not come back", async () => {
