@@ -93,7 +93,10 @@ export interface Client extends AsyncDisposable {
    * When it throws `NETWORK` and `me` is set, the rest is done by `start`.
    */
   signIn(input: SignInInput): Promise<Me>;
-  /** Removes this device on the server, then everything from the store, unread messages included. */
+  /**
+   * Removes this device on the server, then everything from the store, unread messages included. Throws `STORE_FAILED`
+   * when a file in the `spool` cannot be removed: then all else is gone, `me` too, and the file at the next start.
+   */
   signOut(options?: CallOptions): Promise<void>;
   /** Begins to receive, and goes on sending what is unsent. Works offline; see `status`. Throws `NOT_SIGNED_IN`. */
   start(): Promise<void>;

@@ -136,7 +136,7 @@ class SottoClient implements Client {
         const leave = (): Promise<void> => this.#leaveServer(signal);
         await (this.#tab?.seize(leave) ?? leave());
       } catch (error) {
-        if (wasStarted && (wasLive || this.#tab)) await this.#start();
+        if (this.me && wasStarted && (wasLive || this.#tab)) await this.#start();
         throw error;
       }
     });
@@ -155,13 +155,18 @@ class SottoClient implements Client {
       throw error;
     }
     await outbox.close();
-    await store.tabs?.deposeOthers();
     await session.files.stop();
-    await session.files.clear();
     await session.end();
-    await account.forget();
-    store.tabs?.post({ type: "signed_out" });
-    this.#signedIn = undefined;
+    try {
+      // First, as the store may hold files, and emptying it reads what is there.
+      await session.files.clear();
+    } finally {
+      // A file that cannot be removed keeps nothing else.
+      await account.forget().finally(() => {
+        this.#signedIn = undefined;
+      });
+      store.tabs?.post({ type: "signed_out" });
+    }
   }
 
   start(): Promise<void> {

@@ -1,13 +1,42 @@
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { memoryStore } from "@sotto/sdk";
+import { directorySpool } from "@sotto/sdk/node";
 import { afterAll, expect, test } from "vitest";
 import { Proxy } from "../proxy.ts";
 import { TestUser } from "../sdk-fixtures.ts";
+import { expectSame, randomFile } from "../sdk-files.ts";
 import { startTestServer } from "../test-server.ts";
 
 const server = await startTestServer();
 afterAll(() => server[Symbol.asyncDispose]());
 const { url } = server;
 const emptied = [{ key: "store-version", value: expect.any(Number) as unknown }];
+
+test("a file that cannot be removed keeps nothing else here, and the user is signed out", async () => {
+  const directory = await mkdtemp(path.join(tmpdir(), "sotto-signs-out-"));
+  const [store, spool] = [memoryStore(), directorySpool(directory)];
+  await using alice = await TestUser.open({ url, store, spool });
+  await using bob = await TestUser.open({ url });
+  await alice.to(bob).send("before");
+  // It would be removed as soon as the client starts, had it not come meanwhile.
+  await mkdir(path.join(directory, "a.age"));
+  for (const name of ["a.age/inside", "b.age"]) await writeFile(path.join(directory, name), "");
+  await expect(alice.client.signOut()).rejects.toMatchObject({
+    code: "STORE_FAILED",
+    cause: { code: "ERR_FS_EISDIR" },
+  });
+  expect(await store.list("")).toEqual(emptied);
+  expect(alice.client.me).toBeNull();
+  expect(await readdir(directory)).toEqual(["a.age"]);
+  await using again = await TestUser.open({ url, store, spool });
+  const file = randomFile(1000);
+  await again.to(bob).sendFile(file, { name: "n" });
+  await bob.untilReceived(2);
+  await expectSame(bob, file);
+  await rm(directory, { recursive: true });
+});
 
 test("what came into the store after its user has signed out is not the next one's to send", async () => {
   const store = memoryStore();

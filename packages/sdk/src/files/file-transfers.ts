@@ -204,15 +204,17 @@ export class FileTransfers {
     }
   }
 
-  /** Ends what is being encrypted: whoever waits for it gets the reason. Resolves when nothing of it is read or written any more. */
+  /** Ends what is being encrypted: whoever waits for it gets the reason. Resolves once nothing of it is written any more. */
   async stop(reason: AnySottoError = makeError("CLOSED")): Promise<void> {
     this.#ending.abort(reason);
     await Promise.allSettled(this.#begun.values());
   }
 
-  /** Forgets everything, at sign-out. */
+  /** Forgets everything, at sign-out. Throws once all is gone that can be removed. */
   async clear(): Promise<void> {
-    for (const id of await this.#spool.list()) await this.#remove(id);
+    const removing = (await this.#spool.list()).map((id) => this.#remove(id));
+    await Promise.allSettled(removing);
+    await Promise.all(removing);
   }
 }
 
