@@ -84,8 +84,8 @@ export interface Tabs {
   take(client: TabClient): ClientTab;
   /**
    * Runs a task while no other tab runs one of the same name. A tab that holds a name and does not answer is deposed.
-   * `lost` aborts when that happens to this one: what the task still commits is refused. Throws `ABORTED` when `signal`
-   * aborts before the task has begun.
+   * `lost` aborts, with `STORE_LOCKED`, when this one was: what the task still commits is refused. Throws `ABORTED` when
+   * `signal` aborts before the task has begun.
    */
   hold<T>(name: string, task: (lost: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T>;
   /** To the other tabs. Never what was said, nor keys: those are read from the store. */

@@ -127,7 +127,9 @@ test(
     const { peer, tabs, toMe, server } = world;
     await toMe.send("before");
     for (const tab of tabs) await tab.run("untilMessage", "before");
+    await tabs[0]?.run("beginFile", peer.userId);
     await tabs[1]?.run("signOut");
+    expect(await tabs[0]?.run("fileError")).toBe("STORE_LOCKED");
     for (const tab of [tabs[0], tabs[2]]) {
       await tab?.run("untilStatus", "signed_out");
       await tab?.run("untilMessage", "(SIGNED_OUT)");

@@ -82,13 +82,22 @@ export class FileTransfers {
     const { clientMessageId: id, signal } = sending;
     if (this.#begun.has(id)) throw new SottoError("CLIENT_MESSAGE_ID_REUSED");
     const ending = AbortSignal.any([this.#ending.signal, ...(signal ? [signal] : [])]);
-    const storing = this.#encryptAndQueue({ ...sending, signal: ending }, queue);
+    const storing = this.#alone(id, ending, (until) =>
+      this.#encryptAndQueue({ ...sending, signal: until }, queue),
+    );
     this.#begun.set(id, storing);
     try {
       return await storing;
     } finally {
       this.#begun.delete(id);
     }
+  }
+
+  /** While no other tab has to do with the same file. */
+  #alone<T>(id: string, until: AbortSignal, task: (until: AbortSignal) => Promise<T>): Promise<T> {
+    const { tabs } = this.#store;
+    if (!tabs) return task(until);
+    return tabs.hold(`spool/${id}`, (lost) => task(AbortSignal.any([until, lost])), until);
   }
 
   async #encryptAndQueue<T>(sending: Encrypting, queue: (seal: FileSeal) => Promise<T>): Promise<T> {
@@ -171,10 +180,17 @@ export class FileTransfers {
     await this.#spool.remove(clientMessageId);
   }
 
-  /** The same for one whose message was taken back; what the server has of it goes too. */
-  async takeBack({ api }: Session, clientMessageId: string, { blobId }: FilePayload): Promise<void> {
+  /** Forgets a file whose message was taken back; what the server has of it goes too. */
+  async takeBack(
+    { api }: Pick<Session, "api">,
+    clientMessageId: string,
+    { blobId }: Pick<FilePayload, "blobId">,
+  ): Promise<void> {
     // It may be sent anew already.
-    await this.#forgetUnnamed(clientMessageId, async () => !this.#begun.has(clientMessageId)).catch(() => {});
+    const isLeft = async () => !this.#begun.has(clientMessageId);
+    await this.#alone(clientMessageId, AbortSignal.timeout(takeBackMs), () =>
+      this.#forgetUnnamed(clientMessageId, isLeft),
+    ).catch(() => {});
     const upload = { uploadId: attachmentId.parse(blobId) };
     await api
       .call(

@@ -1,4 +1,5 @@
 import { toSottoError } from "../api/to-sotto-error.ts";
+import { SottoError } from "../errors.ts";
 
 /** How long a tab waits before it asks whether the one that holds a lock lives, and how long for the answer. */
 export interface Patience {
@@ -21,7 +22,8 @@ interface HeldLocksOptions {
 /** The Web Locks of one store. One whose holder does not answer is taken from it, once it was deposed. */
 export class HeldLocks {
   readonly #options: HeldLocksOptions;
-  readonly #running = new Set<Promise<unknown>>();
+  /** What was begun with a lock, each with what tells it that the lock is lost. */
+  readonly #running = new Map<Promise<unknown>, AbortController>();
 
   constructor(options: HeldLocksOptions) {
     this.#options = options;
@@ -40,13 +42,13 @@ export class HeldLocks {
           this.#running.delete(running);
         });
         state.running = running;
-        this.#running.add(running);
+        this.#running.set(running, lost);
         return running;
       });
     } catch (error) {
       if (!state.running) throw signal?.aborted ? toSottoError(signal.reason, signal) : error;
       if (!state.isOver) {
-        lost.abort();
+        lose(lost);
         this.#options.onLost();
       }
       return await state.running;
@@ -55,9 +57,10 @@ export class HeldLocks {
     }
   }
 
-  /** Everything that was begun with a lock has ended. */
+  /** Everything that was begun with a lock has ended. What it still commits is refused: it need not go on. */
   async untilIdle(): Promise<void> {
-    await Promise.allSettled(this.#running);
+    this.#running.forEach(lose);
+    await Promise.allSettled(this.#running.keys());
   }
 
   /** Holds a name until it is released, or the page dies. */
@@ -105,6 +108,8 @@ export class HeldLocks {
     return tabs.flatMap(({ tabId, clientId }) => (clientId === holder?.clientId ? [tabId] : []));
   }
 }
+
+const lose = (lost: AbortController): void => lost.abort(new SottoError("STORE_LOCKED"));
 
 function tabsIn({ held = [] }: LockManagerSnapshot, prefix: string) {
   return held.flatMap(({ name, clientId }) =>

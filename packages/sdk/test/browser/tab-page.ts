@@ -1,10 +1,11 @@
 /** A client in one of several tabs, for a test that drives them from outside. */
-import { type Client, type Store, createClient } from "@sotto/sdk";
+import { type Client, SottoError, type Store, createClient } from "@sotto/sdk";
 import { indexedDbStore } from "@sotto/sdk/browser";
 import { signIn } from "./sign-in.ts";
 
 let client: Client | undefined;
 let store: Store | undefined;
+let file: Promise<unknown> | undefined;
 /** What was told here, each time it was. */
 const told = {
   lines: [] as string[],
@@ -80,6 +81,21 @@ export const tab = {
         .send(text)
         .catch(() => {});
   },
+
+  /** As far as its source gives something: it does not end. */
+  async beginFile(userId: string): Promise<void> {
+    const begun = Promise.withResolvers<void>();
+    const source = async function* () {
+      yield new Uint8Array(100_000);
+      begun.resolve();
+      await new Promise(() => {});
+    };
+    file = opened().conversations.with(userId).sendFile(source(), { name: "n" });
+    file.catch(() => {});
+    await begun.promise;
+  },
+
+  fileError: () => file?.then(undefined, (error: unknown) => error instanceof SottoError && error.code),
 
   /** Until all of it is in the store. */
   async queueAll(userId: string, texts: string[]): Promise<void> {
