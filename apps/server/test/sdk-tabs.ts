@@ -1,5 +1,5 @@
 import type { Me } from "@sotto/sdk";
-import type { Page } from "playwright-core";
+import type { Page, Worker } from "playwright-core";
 import { expect } from "vitest";
 import { openPage } from "../../../packages/sdk/test/browser/open-page.ts";
 import { randomPhone } from "./rest-client.ts";
@@ -8,19 +8,48 @@ import { startTestServer } from "./test-server.ts";
 
 export const tabEntry = 'import { tab } from "./tab-page.ts"; globalThis.tab = tab;';
 const text = (value: unknown): string => JSON.stringify(value);
-/** A page with a client, driven from outside. */
-export class Tab {
-  readonly page: Page;
-  constructor(page: Page) {
-    this.page = page;
+
+/** A client in a page or a worker, driven from outside. */
+class Driven<Place extends Page | Worker> {
+  readonly place: Place;
+  constructor(place: Place) {
+    this.place = place;
   }
 
   run<T = void>(call: string, ...args: unknown[]): Promise<T> {
-    return this.page.evaluate<T>(`tab.${call}(${args.map(text).join(", ")})`);
+    const expression = `tab.${call}(${args.map(text).join(", ")})`;
+    // Both have it, but a union of its overloads takes no type.
+    return (this.place as Pick<Worker, "evaluate">).evaluate<T>(expression);
   }
 
   told(): Promise<{ lines: string[]; messages: string[]; statuses: string[]; sent: string[] }> {
     return this.run("told");
+  }
+}
+
+/** A page with a client. */
+export class Tab extends Driven<Page> {
+  get page(): Page {
+    return this.place;
+  }
+
+  /** A module worker of this page that has run the same script. */
+  async startWorker(): Promise<WorkerTab> {
+    const started = this.page.waitForEvent("worker");
+    await this.page.evaluate('new Worker("/main.js", { type: "module" })');
+    const worker = await started;
+    await expect.poll(() => worker.evaluate("typeof tab"), { timeout: 10_000 }).toBe("object");
+    return new WorkerTab(worker);
+  }
+}
+
+/** A client in a worker. */
+export class WorkerTab extends Driven<Worker> {
+  /** Ends it in the midst of what it does. */
+  async kill(): Promise<void> {
+    const closed = this.place.waitForEvent("close");
+    await this.place.evaluate("void self.close()");
+    await closed;
   }
 }
 

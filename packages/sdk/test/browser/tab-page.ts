@@ -1,4 +1,4 @@
-/** A client in one of several tabs, for a test that drives them from outside. */
+/** A client in one of several tabs, or in a worker of one, for a test that drives them from outside. */
 import { type Client, SottoError, type Store, createClient } from "@sotto/sdk";
 import { indexedDbStore } from "@sotto/sdk/browser";
 import { signIn } from "./sign-in.ts";
@@ -72,6 +72,18 @@ export const tab = {
   },
 
   send: async (userId: string, text: string) => (await opened().conversations.with(userId).send(text)).id,
+
+  sendFile: async (userId: string, text: string) => {
+    const file = new File([text], "tide.txt", { type: "text/plain" });
+    await opened().conversations.with(userId).sendFile(file, { name: file.name });
+  },
+
+  /** What the newest line's file holds. */
+  async readFile(userId: string): Promise<string> {
+    const [newest] = (await opened().conversations.with(userId).messages({ limit: 1 })).messages;
+    if (newest?.content.kind !== "file") throw new Error(`no file: ${newest?.content.kind}`);
+    return new Response(opened().files.download(newest.content)).text();
+  },
 
   /** Without waiting for it. */
   queue(userId: string, texts: string[]): void {
