@@ -8,7 +8,7 @@ import {
 } from "@sotto/schema";
 import {
   type Argon2idParameters,
-  argon2id,
+  argon2idKey,
   encodeArgon2idParameters,
   newArgon2idParameters,
   parseArgon2idParameters,
@@ -65,7 +65,7 @@ export async function wrapRecoveryKey(recoveryKey: string, passphrase: string): 
   const parameters = newArgon2idParameters();
   const header = [...headerOf(parameters), randomBytes(12)] as const;
   const ct = await aesGcmSeal(new TextEncoder().encode(identity), {
-    key: await argon2id(passphrase, parameters),
+    key: await argon2idKey(passphrase, parameters),
     iv: header[6] as Uint8Array<ArrayBuffer>,
     aad: encodeCbor(header),
   });
@@ -78,7 +78,7 @@ export async function wrapRecoveryKey(recoveryKey: string, passphrase: string): 
  */
 export async function unwrapRecoveryKey(wrapped: string, passphrase: string): Promise<string> {
   const { parameters, iv, ct, aad } = parseWrapped(wrapped.trim());
-  const key = await argon2id(passphrase, parameters);
+  const key = await argon2idKey(passphrase, parameters);
   const identity = await aesGcmOpen(ct, { key, iv, aad });
   if (!identity) throw new SottoError("WRONG_PASSPHRASE");
   return showRecoveryKey(new TextDecoder().decode(identity));

@@ -1,6 +1,6 @@
 import { type Bytes, SealedFormatError, cborItem } from "@sotto/schema";
 import { loadArgon2id } from "../parts/load-part.ts";
-import { randomBytes } from "./primitives.ts";
+import { argon2idNatively, consumeAesKey, randomBytes } from "./primitives.ts";
 
 /** What Argon2id (RFC 9106) makes of a passphrase, beside the passphrase. */
 export interface Argon2idParameters {
@@ -22,20 +22,36 @@ export function newArgon2idParameters(): Argon2idParameters {
   return { ...chosen, salt: randomBytes(16) };
 }
 
-/** 32 bytes from a passphrase, whose Unicode form (NFKC, as NIST SP 800-63B §3.1.1.2 has it) does not matter. */
+/**
+ * 32 bytes from a passphrase, whose Unicode form (NFKC, as NIST SP 800-63B §3.1.1.2 has it) does not matter. By WebCrypto
+ * where it can; WebAssembly makes the same bytes as fast, but nothing else runs on the thread meanwhile.
+ */
 export async function argon2id(passphrase: string, parameters: Argon2idParameters): Promise<Bytes> {
   const { memoryKiB, iterations, parallelism, salt } = parameters;
-  const library = await loadArgon2id();
-  const key = await library.argon2id({
-    password: passphrase.normalize("NFKC"),
-    salt,
-    memorySize: memoryKiB,
-    iterations,
-    parallelism,
-    hashLength: 32,
-    outputType: "binary",
-  });
-  return new Uint8Array(key);
+  const password = new TextEncoder().encode(passphrase.normalize("NFKC"));
+  try {
+    const input = { nonce: salt, memory: memoryKiB, passes: iterations, parallelism };
+    const native = await argon2idNatively(password, input);
+    if (native) return native;
+    const library = await loadArgon2id();
+    const key = await library.argon2id({
+      password,
+      salt,
+      memorySize: memoryKiB,
+      iterations,
+      parallelism,
+      hashLength: 32,
+      outputType: "binary",
+    });
+    return key as Bytes;
+  } finally {
+    password.fill(0);
+  }
+}
+
+/** What {@link argon2id} makes, as a key for AES-256-GCM: the bytes are not kept. */
+export async function argon2idKey(passphrase: string, parameters: Argon2idParameters): Promise<CryptoKey> {
+  return consumeAesKey(await argon2id(passphrase, parameters));
 }
 
 /** For CBOR. */

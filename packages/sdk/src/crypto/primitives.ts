@@ -1,5 +1,6 @@
 /**
- * The only module that calls AEAD, HKDF, SHA-2, Ed25519 and the random source, all of them WebCrypto's.
+ * The only module that calls AEAD, HKDF, SHA-2, Ed25519 and the random source, all of them WebCrypto's
+ * (`crypto-stays-apart.node.test.ts`).
  * Randomness is not passed in: a random source that a caller can replace is a nonce-reuse waiting to happen.
  */
 import type { Bytes } from "@sotto/schema";
@@ -41,6 +42,36 @@ export async function generateAesKey(): Promise<CryptoKey> {
 /** 32 bytes as a key that cannot be read out again. */
 export async function importAesKey(key: Bytes): Promise<CryptoKey> {
   return subtle.importKey("raw", key, "AES-GCM", false, ["encrypt", "decrypt"]);
+}
+
+/** {@link importAesKey}, which overwrites the bytes: nobody else has use for them. */
+export async function consumeAesKey(key: Bytes): Promise<CryptoKey> {
+  try {
+    return await importAesKey(key);
+  } finally {
+    key.fill(0);
+  }
+}
+
+/** What Argon2id takes beside the passphrase, as WebCrypto names it. `memory` is in KiB. */
+export interface Argon2idInput {
+  nonce: Bytes;
+  memory: number;
+  passes: number;
+  parallelism: number;
+}
+
+/** 32 bytes, made off the thread. Undefined where WebCrypto has no Argon2id: browsers so far, Node before 24.7. */
+export async function argon2idNatively(passphrase: Bytes, input: Argon2idInput): Promise<Bytes | undefined> {
+  // TypeScript knows neither this format nor the algorithm.
+  const format: string = "raw-secret";
+  const algorithm = { name: "Argon2id", ...input };
+  try {
+    const key = await subtle.importKey(format as "raw", passphrase, algorithm, false, ["deriveBits"]);
+    return new Uint8Array(await subtle.deriveBits(algorithm, key, 256));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Everything of AES-256-GCM but the text. The pair of key and iv must never be used twice. */

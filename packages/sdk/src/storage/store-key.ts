@@ -5,12 +5,12 @@
 import { type Bytes, SealedFormatError, cborItem, decodeCbor, encodeCbor } from "@sotto/schema";
 import {
   type Argon2idParameters,
-  argon2id,
+  argon2idKey,
   encodeArgon2idParameters,
   newArgon2idParameters,
   parseArgon2idParameters,
 } from "../crypto/argon2id.ts";
-import { aesGcmOpen, aesGcmSeal, importAesKey, randomBytes } from "../crypto/primitives.ts";
+import { aesGcmOpen, aesGcmSeal, consumeAesKey, importAesKey, randomBytes } from "../crypto/primitives.ts";
 import { SottoError, invalidInput } from "../errors.ts";
 
 /** What opens an encrypted store: a passphrase that somebody knows, or 32 bytes, as from the system's keychain. */
@@ -30,9 +30,7 @@ export async function createStoreKey(secret: StoreSecret): Promise<{ key: Crypto
     iv,
     aad: encodeCbor([tag, kdf]),
   });
-  const key = await importAesKey(storeKey);
-  storeKey.fill(0);
-  return { key, header: encodeCbor([tag, kdf, iv, sealed]) };
+  return { key: await consumeAesKey(storeKey), header: encodeCbor([tag, kdf, iv, sealed]) };
 }
 
 /** Throws `WRONG_PASSPHRASE`, and `STORE_DAMAGED` for what is no header or asks for too much memory or time. */
@@ -41,9 +39,7 @@ export async function openStoreKey(header: Bytes, secret: StoreSecret): Promise<
   const wrapping = await wrappingKey(secret, parameters);
   const storeKey = await aesGcmOpen(sealed, { key: wrapping, iv, aad: encodeCbor([tag, kdf]) });
   if (!storeKey) throw new SottoError("WRONG_PASSPHRASE");
-  const key = await importAesKey(storeKey);
-  storeKey.fill(0);
-  return key;
+  return consumeAesKey(storeKey);
 }
 
 function parseHeader(header: Bytes) {
@@ -63,13 +59,17 @@ function parseHeader(header: Bytes) {
 }
 
 /** Parameters belong to a passphrase; a header made for the other kind of secret is not opened by this one. */
-async function wrappingKey(secret: StoreSecret, parameters: Argon2idParameters | undefined): Promise<Bytes> {
+async function wrappingKey(
+  secret: StoreSecret,
+  parameters: Argon2idParameters | undefined,
+): Promise<CryptoKey> {
   if ("key" in secret) {
     if (secret.key.length !== 32) throw invalidInput("key");
     if (parameters) throw new SottoError("WRONG_PASSPHRASE");
-    return secret.key;
+    // The application's own bytes: they stay as they are.
+    return importAesKey(secret.key);
   }
   if (secret.passphrase === "") throw invalidInput("passphrase");
   if (!parameters) throw new SottoError("WRONG_PASSPHRASE");
-  return argon2id(secret.passphrase, parameters);
+  return argon2idKey(secret.passphrase, parameters);
 }

@@ -4,7 +4,6 @@
  */
 import { gcm } from "@noble/ciphers/aes.js";
 import { ed25519 } from "@noble/curves/ed25519.js";
-import { argon2id } from "@noble/hashes/argon2.js";
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { hmac } from "@noble/hashes/hmac.js";
 import { sha256, sha512 } from "@noble/hashes/sha2.js";
@@ -83,18 +82,4 @@ export function createDecipheriv(_: "aes-256-gcm", key: Uint8Array, iv: Uint8Arr
     final: () => gcm(Uint8Array.from(key), iv, aad).decrypt(Uint8Array.from(Buffer.concat([...pieces, tag]))),
   };
   return decipher;
-}
-
-interface Argon2Input {
-  message: Data;
-  nonce: Uint8Array;
-  memory: number;
-  passes: number;
-  parallelism: number;
-  tagLength: number;
-}
-
-export function argon2Sync(_: "argon2id", input: Argon2Input): Uint8Array {
-  const { message, nonce, memory: m, passes: t, parallelism: p, tagLength: dkLen } = input;
-  return argon2id(toBytes(message), nonce, { m, t, p, dkLen });
 }
