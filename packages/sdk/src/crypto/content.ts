@@ -45,9 +45,12 @@ export async function sealContent(
   { contentKey, iv, headerBytes }: { contentKey: ContentKey; iv: Bytes; headerBytes: Bytes },
 ): Promise<{ keyCommit: Bytes; ct: Bytes }> {
   const { key, keyCommit, wipe } = await deriveKeys(contentKey);
-  const ct = await aesGcmSeal(pad(encodeCbor([payload, signature])), { key, iv, aad: headerBytes });
-  wipe();
-  return { keyCommit, ct };
+  try {
+    const ct = await aesGcmSeal(pad(encodeCbor([payload, signature])), { key, iv, aad: headerBytes });
+    return { keyCommit, ct };
+  } finally {
+    wipe();
+  }
 }
 
 /** Throws `commitment_mismatch`, `content_rejected`, `padding_invalid`, `malformed`. */

@@ -114,16 +114,23 @@ const maxStoredBytes = 65_536;
 
 /** All of it as one CBOR value, secrets included: encrypt it at rest. Throws when the keys are not extractable. */
 export async function exportDeviceKeys({ userId, deviceId, dik, hpkeKeys }: DeviceKeys): Promise<Bytes> {
-  const storedDik = dik && [await exportPrivateKey(dik.privateKey), dik.publicKeyBytes];
+  const secrets: Bytes[] = [];
+  const secret = (bytes: Bytes): Bytes => {
+    secrets.push(bytes);
+    return bytes;
+  };
+  const storedDik = dik && [secret(await exportPrivateKey(dik.privateKey)), dik.publicKeyBytes];
   const storedKeys = await Promise.all(
     hpkeKeys.map(async ({ kemId, pair, createdAtMs }) => [
       kemId,
-      await exportHpkePrivateKey(pair),
+      secret(await exportHpkePrivateKey(pair)),
       pair.publicKeyBytes,
       createdAtMs,
     ]),
   );
-  return encodeCbor([storedTag, userId, deviceId, storedDik, storedKeys]);
+  const stored = encodeCbor([storedTag, userId, deviceId, storedDik, storedKeys]);
+  for (const bytes of secrets) bytes.fill(0);
+  return stored;
 }
 
 /** Reads what {@link exportDeviceKeys} wrote. Throws `SealedFormatError` when it is something else. */

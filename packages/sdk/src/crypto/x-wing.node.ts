@@ -3,6 +3,7 @@
  * for a quarter of the time (docs/adr/0020-x-wing-of-the-platform.md).
  */
 import { AEAD_AES_256_GCM, CipherSuite, KDF_HKDF_SHA256, KEM_MLKEM768_X25519, type Key } from "hpke";
+import type { Bytes } from "@sotto/schema";
 import type { SeedKeyPair } from "./kems.ts";
 import * as portable from "./x-wing.ts";
 
@@ -22,7 +23,8 @@ const sealNatively: typeof portable.sealXWing = async (publicKey, plaintext, con
 const openNatively: typeof portable.openXWing = async (pair, { enc, ciphertext }, context) => {
   const privateKey = privateKeys.get(pair) ?? suite.DeserializePrivateKey(pair.seed);
   privateKeys.set(pair, privateKey);
-  return new Uint8Array(await suite.Open(await privateKey, enc, ciphertext, context));
+  // Not a copy: the caller overwrites it, and a copy would stay.
+  return (await suite.Open(await privateKey, enc, ciphertext, context)) as Bytes;
 };
 
 /** Whether this machine can: its Node may be too old, or be built on an OpenSSL that is. */
