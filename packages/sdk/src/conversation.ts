@@ -163,9 +163,10 @@ export interface Conversation {
   retry(clientMessageId: string, options?: CallOptions): Promise<SentMessage>;
   /**
    * Takes back a message that waits to be sent: its `send` throws `ABORTED`. False: it may have been sent already. Of a
-   * file, the server is told too, within 5 seconds or not at all.
+   * file, the server is told too, within 5 seconds, and until `signal` aborts, or not at all. Throws `ABORTED` where that
+   * is before anything was done.
    */
-  cancel(clientMessageId: string): Promise<boolean>;
+  cancel(clientMessageId: string, options?: CallOptions): Promise<boolean>;
   /**
    * Counts everything up to a message as read, by default everything that is stored, here and on this user's other
    * devices, and tells the senders. A message that is not sent yet stands after all that is stored. It holds here at
@@ -266,7 +267,7 @@ export function createConversation(
       );
     },
     retry: async (id, options) => (await getSession()).outbox.retry(id, options),
-    cancel: async (id) => (await getSession()).outbox.cancel(id),
+    cancel: async (id, { signal } = {}) => (await getSession()).outbox.cancel(id, signal),
     markRead: async (upTo, { signal } = {}) => markRead((await getSession()).session, { to, upTo }, signal),
     async typing(isTyping, { signal } = {}) {
       const { api } = (await getSession()).session;

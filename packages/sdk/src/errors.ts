@@ -135,6 +135,17 @@ function describe(code: SottoErrorCode): { message: string; retry: RetryAdvice }
   return { message: detail, retry };
 }
 
+/** `ABORTED`, or the signal's reason where that says more, such as that the client was closed. */
+export function abortOf({ reason }: AbortSignal): AnySottoError {
+  const given: unknown = reason;
+  return given instanceof SottoError ? given : makeError("ABORTED", { cause: given });
+}
+
+/** Throws {@link abortOf} a signal that has aborted. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortOf(signal);
+}
+
 /** Makes an `INVALID_INPUT` that names the field. */
 export function invalidInput(field: string, cause?: unknown): SottoError<"INVALID_INPUT"> {
   return new SottoError("INVALID_INPUT", { details: { field }, cause });

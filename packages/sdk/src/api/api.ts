@@ -1,6 +1,6 @@
 import type { ContractRouter } from "@sotto/schema";
 import { createTRPCClient, httpLink } from "@trpc/client";
-import { SottoError } from "../errors.ts";
+import { SottoError, throwIfAborted } from "../errors.ts";
 import type { CheckedServer } from "./answers.ts";
 import { checkAnswers } from "./check-answers.ts";
 import { withDeadline } from "./deadline.ts";
@@ -47,7 +47,7 @@ export function createApi({ url, getToken }: ApiOptions): Api {
   });
   return {
     async call(run, signal) {
-      if (signal?.aborted) throw toSottoError(signal.reason, signal);
+      throwIfAborted(signal);
       try {
         return await withDeadline({ timeoutMs, signal }, (either) => run(server, { signal: either }));
       } catch (error) {

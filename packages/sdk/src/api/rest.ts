@@ -1,6 +1,6 @@
 import { type ErrorCode, errorDefinition, errors, isErrorCode, toCamelKeys } from "@sotto/schema";
 import * as z from "zod/mini";
-import { type AnySottoError, SottoError, makeError } from "../errors.ts";
+import { type AnySottoError, SottoError, makeError, throwIfAborted } from "../errors.ts";
 import { withDeadline } from "./deadline.ts";
 import { toSottoError } from "./to-sotto-error.ts";
 
@@ -27,7 +27,7 @@ export interface Rest {
 export function createRest(options: { url: string; getToken: () => string | undefined }): Rest {
   return {
     async request({ method, path, headers, body, signal }) {
-      if (signal?.aborted) throw toSottoError(signal.reason, signal);
+      throwIfAborted(signal);
       // Not of the whole answer: a download may take as long as its reader does.
       const send = async (either: AbortSignal): Promise<Response> => {
         const response = await fetch(`${options.url}${path}`, {

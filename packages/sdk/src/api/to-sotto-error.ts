@@ -1,7 +1,7 @@
 import { errorDefinition, isErrorCode, wireError } from "@sotto/schema";
 import { isTRPCClientError } from "@trpc/client";
 import * as z from "zod/mini";
-import { type AnySottoError, SottoError, makeError } from "../errors.ts";
+import { type AnySottoError, SottoError, abortOf, makeError } from "../errors.ts";
 
 const withWireError = z.object({ sotto: wireError });
 
@@ -10,11 +10,7 @@ export function toSottoError(error: unknown, signal?: AbortSignal): AnySottoErro
   if (error instanceof SottoError) return error;
   const refused = isTRPCClientError(error) ? withWireError.safeParse(error.data) : undefined;
   if (refused?.success) return fromWire(refused.data.sotto, error);
-  // An abort may have a reason that says more, such as that the client was closed.
-  if (signal?.aborted) {
-    const reason: unknown = signal.reason;
-    return reason instanceof SottoError ? reason : new SottoError("ABORTED", { cause: reason });
-  }
+  if (signal?.aborted) return abortOf(signal);
   return new SottoError("NETWORK", { cause: error });
 }
 

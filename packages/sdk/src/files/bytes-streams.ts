@@ -1,5 +1,5 @@
+import { throwIfAborted } from "../errors.ts";
 import type { Bytes } from "@sotto/schema";
-import { toSottoError } from "../api/to-sotto-error.ts";
 
 /** Where a file's bytes come from; read once, from the beginning, no faster than they are taken. */
 export type FileSource = Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -15,7 +15,7 @@ export async function* readChunks(
     if (signal?.aborted) break;
     yield chunk;
   }
-  if (signal?.aborted) throw toSottoError(signal.reason, signal);
+  throwIfAborted(signal);
 }
 
 /** Not every browser iterates over streams. An abort ends it, also while the stream gives nothing. */

@@ -1,4 +1,5 @@
 import { type MessageId, attachmentId } from "@sotto/schema";
+import { withDeadline } from "../api/deadline.ts";
 import { retrying } from "../api/retry.ts";
 import { toSottoError } from "../api/to-sotto-error.ts";
 import type { FilePayload } from "../crypto/file-payload.ts";
@@ -36,6 +37,12 @@ interface Sending {
 
 interface Encrypting extends Sending {
   signal: AbortSignal;
+}
+
+interface TakenBack {
+  clientMessageId: string;
+  file: Pick<FilePayload, "blobId">;
+  signal?: AbortSignal | undefined;
 }
 
 interface Sent {
@@ -183,21 +190,17 @@ export class FileTransfers {
   /** Forgets a file whose message was taken back; what the server has of it goes too. */
   async takeBack(
     { api }: Pick<Session, "api">,
-    clientMessageId: string,
-    { blobId }: Pick<FilePayload, "blobId">,
+    { clientMessageId, file, signal }: TakenBack,
   ): Promise<void> {
     // It may be sent anew already.
     const isLeft = async () => !this.#begun.has(clientMessageId);
-    await this.#alone(clientMessageId, AbortSignal.timeout(takeBackMs), () =>
-      this.#forgetUnnamed(clientMessageId, isLeft),
-    ).catch(() => {});
-    const upload = { uploadId: attachmentId.parse(blobId) };
-    await api
-      .call(
-        (server, options) => server.uploads.cancel.mutate(upload, options),
-        AbortSignal.timeout(takeBackMs),
-      )
-      .catch(() => {});
+    const upload = { uploadId: attachmentId.parse(file.blobId) };
+    await withDeadline({ timeoutMs: takeBackMs, signal }, async (inTime) => {
+      await this.#alone(clientMessageId, inTime, () => this.#forgetUnnamed(clientMessageId, isLeft)).catch(
+        () => {},
+      );
+      await api.call((server, options) => server.uploads.cancel.mutate(upload, options), inTime);
+    }).catch(() => {});
   }
 
   /** Goes on with what was left: ties files to messages that were sent, forgets files without one. */

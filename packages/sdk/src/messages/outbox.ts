@@ -10,6 +10,7 @@ import {
   isAuthError,
   isStoreError,
   makeError,
+  throwIfAborted,
 } from "../errors.ts";
 import type { OutboxEvent } from "../events.ts";
 import type { Session } from "../session.ts";
@@ -98,7 +99,7 @@ export class Outbox {
     const { clientMessageId = uuidv7(), signal } = options;
     requireMessageId(clientMessageId);
     requireEncodable(payload);
-    if (signal?.aborted) throw toSottoError(signal.reason, signal);
+    throwIfAborted(signal);
     const delivered = await this.#queue.add(clientMessageId, { destination: to, payload });
     if (delivered) return { sent: Promise.resolve(delivered) };
     const sent = this.#isClosed
@@ -128,14 +129,15 @@ export class Outbox {
 
   /**
    * Forgets a message that has not been sent: its `send` is rejected with `ABORTED`. False: it may have reached the
-   * server, or is not known.
+   * server, or is not known. An abort ends only what the server is told of it.
    */
-  async cancel(clientMessageId: string): Promise<boolean> {
+  async cancel(clientMessageId: string, signal?: AbortSignal): Promise<boolean> {
+    throwIfAborted(signal);
     const message = await this.#queue.cancel(clientMessageId);
     if (!message) return false;
     this.#tell(clientMessageId, message.destination, { state: "cancelled" });
     if (message.payload.kind === "file") {
-      await this.#session.files.takeBack(this.#session, clientMessageId, message.payload);
+      await this.#session.files.takeBack(this.#session, { clientMessageId, file: message.payload, signal });
     }
     return true;
   }

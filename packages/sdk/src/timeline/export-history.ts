@@ -1,6 +1,6 @@
 /** The history as a file for its user: JSON Lines (docs/SDK.md, "Export"). */
+import { throwIfAborted } from "../errors.ts";
 import { type ConversationId, conversationId, encodeBase64url } from "@sotto/schema";
-import { toSottoError } from "../api/to-sotto-error.ts";
 import type { ExportOptions } from "../conversations.ts";
 import { listUnplaced } from "../messages/outgoing-queue.ts";
 import type { Session } from "../session.ts";
@@ -43,7 +43,7 @@ async function* partsOf(
     const { isGroup, peerUserId, name } = conversation;
     yield [{ type: "conversation", id, isGroup, peerUserId, name: name ?? nameIn(peerUserId) }];
     for await (const page of messagesOf(reading, { id, conversation })) {
-      if (signal?.aborted) throw toSottoError(signal.reason, signal);
+      throwIfAborted(signal);
       progress.messages += page.length;
       yield page.map((message) => ({
         type: "message",

@@ -1,6 +1,6 @@
+import { throwIfAborted } from "../errors.ts";
 import type { ConversationId } from "@sotto/schema";
 import * as z from "zod/mini";
-import { toSottoError } from "../api/to-sotto-error.ts";
 import type { Draft } from "../storage/draft.ts";
 import { type Reader, defineRecord } from "../storage/records.ts";
 import { wordsOf } from "./words.ts";
@@ -73,7 +73,7 @@ export async function* searchIndex(
   const needles = words.map((word, at) => `\n${word}${isOpen && at === words.length - 1 ? "" : " "}`);
   let after = Number.isFinite(beforeSeq) ? [conversationId, blockOf(beforeSeq) + 1] : undefined;
   for (;;) {
-    if (signal?.aborted) throw toSottoError(signal.reason, signal);
+    throwIfAborted(signal);
     const blocks = await blockRecord.list(store, [conversationId], {
       isReversed: true,
       limit: blocksPerRead,
