@@ -1,6 +1,5 @@
 import { deviceId as deviceIdSchema } from "@sotto/schema";
 import * as z from "zod/mini";
-import { toSottoError } from "./api/to-sotto-error.ts";
 import { type BackupRefusal, decryptBackup, encryptBackup, refused } from "./backup/backup-file.ts";
 import { contactsPart, conversationsPart, timelinePart } from "./backup/parts.ts";
 import {
@@ -19,7 +18,7 @@ import {
   wrapRecoveryKey,
 } from "./backup/recovery-key.ts";
 import type { GetSession } from "./conversations.ts";
-import { SottoError, invalidInput } from "./errors.ts";
+import { SottoError, invalidInput, throwIfAborted } from "./errors.ts";
 import { transferRecord } from "./identity/linking.ts";
 import { isPair, ownKeyRecord } from "./identity/own-key.ts";
 import type { Session } from "./session.ts";
@@ -57,17 +56,17 @@ export interface Backup {
    * The recovery key encrypted with a passphrase (Argon2id, 64 MiB, about half a second), to be kept beside the file.
    * Throws `RECOVERY_KEY_INVALID`.
    */
-  wrapRecoveryKey(recoveryKey: string, passphrase: string): Promise<string>;
+  wrapRecoveryKey(recoveryKey: string, passphrase: string, options?: CallOptions): Promise<string>;
   /** The recovery key of what `wrapRecoveryKey` gave. Throws `WRONG_PASSPHRASE`, `BACKUP_REFUSED`. */
-  unwrapRecoveryKey(wrapped: string, passphrase: string): Promise<string>;
+  unwrapRecoveryKey(wrapped: string, passphrase: string, options?: CallOptions): Promise<string>;
   /**
    * The wrapped recovery key under another passphrase: store it, then let go of the present one. No backup need be made
    * anew. A copy of the present one still opens with the present passphrase. Throws `WRONG_PASSPHRASE`, `BACKUP_REFUSED`.
    */
-  changePassphrase(wrapped: string, present: string, next: string): Promise<string>;
+  changePassphrase(wrapped: string, present: string, next: string, options?: CallOptions): Promise<string>;
   /**
    * The backup as a stream, made as it is read. Throws `RECOVERY_KEY_INVALID`; `CANNOT_SIGN` on a device that does not
-   * have the identity key.
+   * have the identity key. The stream fails with `ABORTED` when `signal` aborts; so does that of `exportForDevice`.
    *
    * @example
    * ```ts
@@ -75,12 +74,12 @@ export interface Backup {
    * const file = await new Response(await client.backup.export(recoveryKey)).blob();
    * ```
    */
-  export(recoveryKey: string): Promise<ReadableStream<Uint8Array>>;
+  export(recoveryKey: string, options?: CallOptions): Promise<ReadableStream<Uint8Array>>;
   /**
    * What was said, for a device that this one has approved: nobody else can open it. Throws `DEVICE_NOT_FOUND` for a
    * device that was approved elsewhere.
    */
-  exportForDevice(deviceId: string): Promise<ReadableStream<Uint8Array>>;
+  exportForDevice(deviceId: string, options?: CallOptions): Promise<ReadableStream<Uint8Array>>;
   /**
    * Takes a backup in, on a device that is signed in and waits for approval: it is linked then. What this device has
    * stays as it is, but for users whom the backup knows by another key: unless one was compared or met earlier here, the
@@ -107,12 +106,17 @@ const partsOf = (session: Session): BackupPart[] => [
   timelinePart(session),
 ];
 
-async function* exportRecords(session: Session, identity: BackupHead[1]["identity"]): AsyncGenerator {
+async function* exportRecords(
+  session: Session,
+  identity: BackupHead[1]["identity"],
+  { signal }: CallOptions,
+): AsyncGenerator {
   const { me, now } = session;
   yield ["sotto-backup/v1", { userId: me.userId, createdAtMs: now(), identity }] satisfies BackupHead;
   let items = 0;
   for (const part of partsOf(session)) {
     for await (const record of part.export()) {
+      throwIfAborted(signal);
       items++;
       yield ["item", part.name, record];
     }
@@ -139,7 +143,7 @@ async function importRecords(
         for (const part of parts) await part.begin?.(signal);
         read.hasHead = true;
       }
-      if (signal?.aborted) throw toSottoError(signal.reason, signal);
+      throwIfAborted(signal);
       const items: BackupItem[] = [];
       for (const record of records) {
         const item = backupItem.safeParse(record);
@@ -186,22 +190,24 @@ export function createBackup(getSession: GetSession): Backup {
     wrapRecoveryKey,
     unwrapRecoveryKey,
     changePassphrase: rewrapRecoveryKey,
-    async export(recoveryKey) {
+    async export(recoveryKey, options = {}) {
+      throwIfAborted(options.signal);
       const { recipient } = await readRecoveryKey(recoveryKey);
       const { session } = await getSession();
       const own = await ownKeyRecord.get(session.store);
       if (!own?.uikPrivate) throw new SottoError("CANNOT_SIGN");
       const { uik, uikPrivate } = own;
       const pin = await session.identities.pins.get(session.me.userId);
-      return encryptBackup(exportRecords(session, { uik, uikPrivate, pin }), recipient);
+      return encryptBackup(exportRecords(session, { uik, uikPrivate, pin }, options), recipient);
     },
-    async exportForDevice(id) {
+    async exportForDevice(id, options = {}) {
+      throwIfAborted(options.signal);
       const deviceId = deviceIdSchema.safeParse(id);
       if (!deviceId.success) throw invalidInput("deviceId", deviceId.error);
       const { session } = await getSession();
       const recipient = await transferRecord.get(session.store, deviceId.data);
       if (recipient === undefined) throw new SottoError("DEVICE_NOT_FOUND");
-      return encryptBackup(exportRecords(session, null), recipient);
+      return encryptBackup(exportRecords(session, null, options), recipient);
     },
     async restore(file, recoveryKey, { signal, isHistoryOnly = false } = {}) {
       const { identity } = await readRecoveryKey(recoveryKey);

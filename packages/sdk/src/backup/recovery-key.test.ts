@@ -2,7 +2,7 @@ import { createDecipheriv } from "node:crypto";
 import { argon2id } from "@noble/hashes/argon2.js";
 import { cborItem, decodeBase64url, decodeCbor, encodeBase64url, encodeCbor } from "@sotto/schema";
 import { identityToRecipient } from "age-encryption";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import {
   generateRecoveryKey,
   readRecoveryKey,
@@ -109,3 +109,28 @@ test("a memory bomb is refused before it goes off, and what was altered is refus
   // The header is the associated data.
   await expect(unwrapRecoveryKey(withItem(3, 2), "p")).rejects.toMatchObject({ code: "WRONG_PASSPHRASE" });
 }, 30_000);
+
+test("a signal that aborts while Argon2id works ends what was asked for", async () => {
+  const recoveryKey = await generateRecoveryKey();
+  const wrapped = await wrapRecoveryKey(recoveryKey, "p");
+  const calls = [
+    (options: { signal: AbortSignal }) => wrapRecoveryKey(recoveryKey, "p", options),
+    (options: { signal: AbortSignal }) => unwrapRecoveryKey(wrapped, "p", options),
+    (options: { signal: AbortSignal }) => rewrapRecoveryKey(wrapped, "p", "q", options),
+  ];
+  const { subtle } = crypto;
+  const importKey = subtle.importKey.bind(subtle) as (...input: unknown[]) => Promise<CryptoKey>;
+  for (const call of calls) {
+    const caller = new AbortController();
+    const begins = vi.fn(() => caller.abort());
+    vi.spyOn(subtle, "importKey").mockImplementation(((...input: unknown[]) => {
+      if (input[0] === "raw-secret") begins();
+      return importKey(...input);
+    }) as typeof subtle.importKey);
+    await expect(call({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: "ABORTED" });
+    expect(begins).not.toHaveBeenCalled();
+    await expect(call({ signal: caller.signal })).rejects.toMatchObject({ code: "ABORTED" });
+    expect(begins).toHaveBeenCalledOnce();
+    vi.restoreAllMocks();
+  }
+}, 60_000);

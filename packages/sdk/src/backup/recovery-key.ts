@@ -24,6 +24,10 @@ const wrapPrefix = "sotto-backup-key:1.";
 const tag = "backup/v1";
 const maxBytes = 512;
 
+interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
 /** A new recovery key as it is shown: ten groups of characters, of which the last six are a checksum. */
 export async function generateRecoveryKey(): Promise<string> {
   return showRecoveryKey((await generateAgeKeys()).identity);
@@ -59,13 +63,17 @@ const headerOf = (parameters: Argon2idParameters) => {
  * The recovery key encrypted with a passphrase: base64url(CBOR ["backup/v1", "argon2id", m, t, p, salt, iv, ct]) after a
  * prefix. Argon2id with 64 MiB, 3 passes, 1 lane; AES-256-GCM whose associated data are the items before `ct`.
  */
-export async function wrapRecoveryKey(recoveryKey: string, passphrase: string): Promise<string> {
+export async function wrapRecoveryKey(
+  recoveryKey: string,
+  passphrase: string,
+  { signal }: CallOptions = {},
+): Promise<string> {
   if (passphrase === "") throw invalidInput("passphrase");
   const { identity } = await readRecoveryKey(recoveryKey);
   const parameters = newArgon2idParameters();
   const header = [...headerOf(parameters), randomBytes(12)] as const;
   const ct = await aesGcmSeal(new TextEncoder().encode(identity), {
-    key: await argon2idKey(passphrase, parameters),
+    key: await argon2idKey(passphrase, parameters, signal),
     iv: header[6] as Uint8Array<ArrayBuffer>,
     aad: encodeCbor(header),
   });
@@ -76,9 +84,13 @@ export async function wrapRecoveryKey(recoveryKey: string, passphrase: string): 
  * Throws `WRONG_PASSPHRASE`, and `BACKUP_REFUSED` for what is no wrapped key (`malformed`) or asks for more memory or
  * time than one may (`parameters`).
  */
-export async function unwrapRecoveryKey(wrapped: string, passphrase: string): Promise<string> {
+export async function unwrapRecoveryKey(
+  wrapped: string,
+  passphrase: string,
+  { signal }: CallOptions = {},
+): Promise<string> {
   const { parameters, iv, ct, aad } = parseWrapped(wrapped.trim());
-  const key = await argon2idKey(passphrase, parameters);
+  const key = await argon2idKey(passphrase, parameters, signal);
   const identity = await aesGcmOpen(ct, { key, iv, aad });
   if (!identity) throw new SottoError("WRONG_PASSPHRASE");
   return showRecoveryKey(new TextDecoder().decode(identity));
@@ -88,9 +100,12 @@ export async function unwrapRecoveryKey(wrapped: string, passphrase: string): Pr
  * The same recovery key under another passphrase. Nothing but the answer is made: keep the present one until the new one is
  * stored. Whoever has a copy of the present one, and its passphrase, still opens it. Throws as {@link unwrapRecoveryKey}.
  */
-export async function rewrapRecoveryKey(wrapped: string, present: string, next: string): Promise<string> {
+export async function rewrapRecoveryKey(
+  wrapped: string,
+  ...[present, next, options]: [present: string, next: string, options?: CallOptions]
+): Promise<string> {
   if (next === "") throw invalidInput("passphrase");
-  return wrapRecoveryKey(await unwrapRecoveryKey(wrapped, present), next);
+  return wrapRecoveryKey(await unwrapRecoveryKey(wrapped, present, options), next, options);
 }
 
 function parseWrapped(wrapped: string) {

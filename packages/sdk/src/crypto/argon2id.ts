@@ -1,4 +1,5 @@
 import { type Bytes, SealedFormatError, cborItem } from "@sotto/schema";
+import { throwIfAborted } from "../errors.ts";
 import { loadArgon2id } from "../parts/load-part.ts";
 import { argon2idNatively, consumeAesKey, randomBytes } from "./primitives.ts";
 
@@ -49,9 +50,19 @@ export async function argon2id(passphrase: string, parameters: Argon2idParameter
   }
 }
 
-/** What {@link argon2id} makes, as a key for AES-256-GCM: the bytes are not kept. */
-export async function argon2idKey(passphrase: string, parameters: Argon2idParameters): Promise<CryptoKey> {
-  return consumeAesKey(await argon2id(passphrase, parameters));
+/**
+ * What {@link argon2id} makes, as a key for AES-256-GCM: the bytes are not kept. It cannot be broken off; a signal that
+ * aborts meanwhile keeps its caller from going on (`ABORTED`).
+ */
+export async function argon2idKey(
+  passphrase: string,
+  parameters: Argon2idParameters,
+  signal?: AbortSignal,
+): Promise<CryptoKey> {
+  throwIfAborted(signal);
+  const key = await consumeAesKey(await argon2id(passphrase, parameters));
+  throwIfAborted(signal);
+  return key;
 }
 
 /** For CBOR. */

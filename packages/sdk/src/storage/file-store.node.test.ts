@@ -378,6 +378,32 @@ async function openInChild(path: string): Promise<{ code: string }> {
   return { code: output.trim() };
 }
 
+test("a signal that aborts ends the opening, and a change of the secret, which then has not happened", async () => {
+  const path = newPath();
+  const passphrase = "present";
+  const store = await fileStore(path, { passphrase });
+  await store.commit([{ key: "a", value: 1 }]);
+  await store.close();
+  const calls = [
+    (signal: AbortSignal) => fileStore(path, { passphrase }, { signal }),
+    (signal: AbortSignal) => changeFileSecret(path, { passphrase }, { passphrase: "next" }, { signal }),
+    (signal: AbortSignal) => changeFileSecret(path, { passphrase }, { key }, { signal }),
+  ];
+  for (const call of calls) {
+    await expect(call(AbortSignal.abort())).rejects.toMatchObject({ code: "ABORTED" });
+    const caller = new AbortController();
+    const calling = call(caller.signal);
+    caller.abort();
+    await expect(calling).rejects.toMatchObject({ code: "ABORTED" });
+  }
+  await expect(fileStore(newPath(), { key }, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+    code: "ABORTED",
+  });
+  const again = await fileStore(path, { passphrase });
+  expect(await again.get("a")).toBe(1);
+  await again.close();
+}, 60_000);
+
 async function catchError(run: () => Promise<unknown>): Promise<unknown> {
   try {
     return await run();

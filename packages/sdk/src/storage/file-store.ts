@@ -1,4 +1,4 @@
-import { SottoError } from "../errors.ts";
+import { SottoError, throwIfAborted } from "../errors.ts";
 import { encryptedStore, sealWrites } from "./encrypted-store.ts";
 import { type SqliteFile, openSqliteFile } from "./sqlite-file.ts";
 import { guardedStore, withStoreErrors } from "./store-error.ts";
@@ -11,6 +11,10 @@ import { type StoreSecret, createStoreKey, openStoreKey } from "./store-key.ts";
  */
 export type FileStoreOptions = StoreSecret | { encryption: "none" };
 
+interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * A store in one SQLite file, for Node 22.13 and later, made readable for its owner only (0600). Commits survive a crash
  * of the process and of the machine. Values are encrypted with AES-256-GCM; ids are not (docs/SECURITY.md). The key of a
@@ -19,7 +23,7 @@ export type FileStoreOptions = StoreSecret | { encryption: "none" };
  *
  * Throws {@link SottoError} `STORE_LOCKED` while another client, in this process or another one, has it open,
  * `WRONG_PASSPHRASE`, `STORE_DAMAGED`, also for a file of another kind, `STORE_FAILED` where it cannot be read or made,
- * and `INVALID_INPUT` for an empty passphrase or a key that has not 32 bytes.
+ * `INVALID_INPUT` for an empty passphrase or a key that has not 32 bytes, and `ABORTED`, after Argon2id at the latest.
  *
  * @example
  * ```ts
@@ -27,11 +31,16 @@ export type FileStoreOptions = StoreSecret | { encryption: "none" };
  * const client = await createClient({ url: "https://chat.example", store });
  * ```
  */
-export function fileStore(path: string, options: FileStoreOptions): Promise<Store> {
+export function fileStore(
+  path: string,
+  options: FileStoreOptions,
+  { signal }: CallOptions = {},
+): Promise<Store> {
   return withStoreErrors(async () => {
+    throwIfAborted(signal);
     const file = openSqliteFile(path);
     try {
-      return guardedStore(await open(file, options));
+      return guardedStore(await open(file, options, signal));
     } catch (error) {
       await file.store.close();
       throw error;
@@ -53,27 +62,33 @@ export function fileStore(path: string, options: FileStoreOptions): Promise<Stor
  * await changeFileSecret("alice.sotto", { passphrase: "the old one" }, { passphrase: "the new one" });
  * ```
  */
-export function changeFileSecret(path: string, present: FileStoreOptions, next: StoreSecret): Promise<void> {
+export function changeFileSecret(
+  path: string,
+  ...[present, next, { signal } = {}]: [present: FileStoreOptions, next: StoreSecret, options?: CallOptions]
+): Promise<void> {
   return withStoreErrors(async () => {
+    throwIfAborted(signal);
     const file = openSqliteFile(path);
     try {
-      const items = await (await open(file, present)).list("");
-      const created = await createStoreKey(next);
-      file.replace(created.header, await sealWrites(items, created.key));
+      const items = await (await open(file, present, signal)).list("");
+      const created = await createStoreKey(next, signal);
+      const writes = await sealWrites(items, created.key);
+      throwIfAborted(signal);
+      file.replace(created.header, writes);
     } finally {
       await file.store.close();
     }
   });
 }
 
-async function open(file: SqliteFile, options: FileStoreOptions): Promise<Store> {
+async function open(file: SqliteFile, options: FileStoreOptions, signal?: AbortSignal): Promise<Store> {
   const header = file.readHeader();
   if ("encryption" in options) {
     if (header) throw new SottoError("WRONG_PASSPHRASE");
     return file.store;
   }
-  if (header) return encryptedStore(file.store, await openStoreKey(header, options));
-  const created = await createStoreKey(options);
+  if (header) return encryptedStore(file.store, await openStoreKey(header, options, signal));
+  const created = await createStoreKey(options, signal);
   file.replace(created.header, await sealWrites(await file.store.list(""), created.key));
   return encryptedStore(file.store, created.key);
 }

@@ -21,12 +21,15 @@ const maxHeaderBytes = 1024;
 const ivLength = 12;
 
 /** A new key, and the header that holds it. Throws `INVALID_INPUT` for an empty passphrase or a key of another length. */
-export async function createStoreKey(secret: StoreSecret): Promise<{ key: CryptoKey; header: Bytes }> {
+export async function createStoreKey(
+  secret: StoreSecret,
+  signal?: AbortSignal,
+): Promise<{ key: CryptoKey; header: Bytes }> {
   const parameters = "passphrase" in secret ? newArgon2idParameters() : undefined;
   const kdf = parameters ? encodeArgon2idParameters(parameters) : null;
   const [storeKey, iv] = [randomBytes(32), randomBytes(ivLength)];
   const sealed = await aesGcmSeal(storeKey, {
-    key: await wrappingKey(secret, parameters),
+    key: await wrappingKey(secret, { parameters, signal }),
     iv,
     aad: encodeCbor([tag, kdf]),
   });
@@ -34,9 +37,13 @@ export async function createStoreKey(secret: StoreSecret): Promise<{ key: Crypto
 }
 
 /** Throws `WRONG_PASSPHRASE`, and `STORE_DAMAGED` for what is no header or asks for too much memory or time. */
-export async function openStoreKey(header: Bytes, secret: StoreSecret): Promise<CryptoKey> {
+export async function openStoreKey(
+  header: Bytes,
+  secret: StoreSecret,
+  signal?: AbortSignal,
+): Promise<CryptoKey> {
   const { kdf, parameters, iv, sealed } = parseHeader(header);
-  const wrapping = await wrappingKey(secret, parameters);
+  const wrapping = await wrappingKey(secret, { parameters, signal });
   const storeKey = await aesGcmOpen(sealed, { key: wrapping, iv, aad: encodeCbor([tag, kdf]) });
   if (!storeKey) throw new SottoError("WRONG_PASSPHRASE");
   return consumeAesKey(storeKey);
@@ -61,7 +68,7 @@ function parseHeader(header: Bytes) {
 /** Parameters belong to a passphrase; a header made for the other kind of secret is not opened by this one. */
 async function wrappingKey(
   secret: StoreSecret,
-  parameters: Argon2idParameters | undefined,
+  { parameters, signal }: { parameters: Argon2idParameters | undefined; signal: AbortSignal | undefined },
 ): Promise<CryptoKey> {
   if ("key" in secret) {
     if (secret.key.length !== 32) throw invalidInput("key");
@@ -71,5 +78,5 @@ async function wrappingKey(
   }
   if (secret.passphrase === "") throw invalidInput("passphrase");
   if (!parameters) throw new SottoError("WRONG_PASSPHRASE");
-  return argon2idKey(secret.passphrase, parameters);
+  return argon2idKey(secret.passphrase, parameters, signal);
 }
