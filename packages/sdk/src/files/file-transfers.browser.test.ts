@@ -39,7 +39,7 @@ class Tab implements AsyncDisposable {
   /** The server, which is asked to forget it too, is away. */
   takeBack(clientMessageId: string): Promise<void> {
     const api = createApi({ url: "http://127.0.0.1:9", getToken: () => undefined });
-    return this.#files.takeBack({ api }, clientMessageId, aboutFile);
+    return this.#files.takeBack({ api }, { clientMessageId, file: aboutFile });
   }
 
   async untilQueued(id: string): Promise<void> {

@@ -188,10 +188,7 @@ export class FileTransfers {
   }
 
   /** Forgets a file whose message was taken back; what the server has of it goes too. */
-  async takeBack(
-    { api }: Pick<Session, "api">,
-    { clientMessageId, file, signal }: TakenBack,
-  ): Promise<void> {
+  async takeBack({ api }: Pick<Session, "api">, { clientMessageId, file, signal }: TakenBack): Promise<void> {
     // It may be sent anew already.
     const isLeft = async () => !this.#begun.has(clientMessageId);
     const upload = { uploadId: attachmentId.parse(file.blobId) };
