@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { memoryStore } from "@sotto/sdk";
+import { type Store, memoryStore } from "@sotto/sdk";
 import { directorySpool } from "@sotto/sdk/node";
 import { afterAll, expect, test } from "vitest";
 import { Proxy } from "../proxy.ts";
@@ -36,6 +36,32 @@ test("a file that cannot be removed keeps nothing else here, and the user is sig
   await bob.untilReceived(2);
   await expectSame(bob, file);
   await rm(directory, { recursive: true });
+});
+
+test("a store that cannot be emptied says so, and signing out once more empties it", async () => {
+  const inner = memoryStore();
+  let isFull = false;
+  const store: Store = {
+    ...inner,
+    commit: async (writes) => {
+      if (isFull && writes.some(({ key, value }) => key === "account" && value === undefined)) {
+        throw new Error("the disk is full");
+      }
+      await inner.commit(writes);
+    },
+  };
+  await using alice = await TestUser.open({ url, store });
+  isFull = true;
+  await expect(alice.client.signOut()).rejects.toMatchObject({
+    code: "STORE_FAILED",
+    cause: { message: "the disk is full" },
+  });
+  expect(alice.client.me).not.toBeNull();
+  await alice.until("removed", () => alice.client.status.state === "device_removed");
+  isFull = false;
+  await alice.client.signOut();
+  expect(alice.client.me).toBeNull();
+  expect(await inner.list("")).toEqual(emptied);
 });
 
 test("what came into the store after its user has signed out is not the next one's to send", async () => {
