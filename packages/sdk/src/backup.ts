@@ -50,7 +50,7 @@ interface CallOptions {
  * ```
  */
 export interface Backup {
-  /** A new recovery key, to be shown to the user once and kept by them: 58 characters in groups, with a checksum. */
+  /** A new recovery key, to be shown to the user once and kept by them: 58 characters in groups, with a checksum. Throws nothing of its own. */
   generateRecoveryKey(): Promise<string>;
   /**
    * The recovery key encrypted with a passphrase (Argon2id, 64 MiB, about half a second), to be kept beside the file.

@@ -55,7 +55,10 @@ export interface OtpRequest {
 
 /**
  * One device of one user. Whatever a call throws is a {@link SottoError}. Calls that wait for the server take an
- * `AbortSignal` and end with `ABORTED`; any of them may throw `NETWORK`, and `NOT_SIGNED_IN` or `CLOSED` where that is so.
+ * `AbortSignal` and end with `ABORTED`; any of them may throw `NETWORK` and `BAD_ANSWER`, what the server may refuse any
+ * call with (`RATE_LIMITED`, `TOKEN_INVALID`, `VALIDATION_FAILED` and the like), `INVALID_INPUT` for an id that is none,
+ * `NOT_SIGNED_IN` or `CLOSED` where that is so, and `STORE_FAILED` and the like where the store fails. What a method says
+ * it throws comes beside these.
  *
  * @example
  * ```ts
@@ -80,7 +83,9 @@ export interface Client extends AsyncDisposable {
   readonly devices: Devices;
   readonly pin: Pin;
   readonly files: Files;
-  /** Whether a user is connected, and when last. Throws `USER_NOT_FOUND`. */
+  /**
+   * Whether a user is connected, and when last: never, of one that is unknown or blocked. Throws nothing of its own.
+   */
   presence(userId: string, options?: CallOptions): Promise<Presence>;
   readonly identity: IdentityApi;
   readonly backup: Backup;
@@ -88,19 +93,21 @@ export interface Client extends AsyncDisposable {
   requestOtp(phone: string, options?: CallOptions): Promise<OtpRequest>;
   /**
    * Signs in with the code and publishes this device. A session that has ended is taken up again with the same device.
-   * Throws `OTP_INVALID`, `OTP_LOCKED`, `DEVICE_LIMIT_REACHED`, and `STORE_MISMATCH` when the store is another user's.
+   * Throws `INVALID_PHONE`, `OTP_INVALID`, `OTP_LOCKED`, `DEVICE_LIMIT_REACHED`, and `STORE_MISMATCH` when the store is
+   * another user's.
    * Where the user has set a PIN: `PIN_REQUIRED` (call again with the same code and the `pin`), `PIN_INVALID`.
    * When it throws `NETWORK` and `me` is set, the rest is done by `start`.
    */
   signIn(input: SignInInput): Promise<Me>;
   /**
-   * Removes this device on the server, then everything from the store, unread messages included. Throws `STORE_FAILED`
-   * when a file in the `spool` cannot be removed: then all else is gone, `me` too, and the file at the next start.
+   * Removes this device on the server, then everything from the store, unread messages included. Throws `NETWORK` where
+   * the server was not reached: the device stays signed in. Throws `STORE_FAILED` when a file in the `spool` cannot be
+   * removed: then all else is gone, `me` too, and the file at the next start.
    */
   signOut(options?: CallOptions): Promise<void>;
   /** Begins to receive, and goes on sending what is unsent. Works offline; see `status`. Throws `NOT_SIGNED_IN`. */
   start(): Promise<void>;
-  /** Ends receiving, and with it the iteration of `messages`. */
+  /** Ends receiving, and with it the iteration of `messages`. Throws nothing of its own. */
   stop(): Promise<void>;
   /**
    * Every message of others, and of this user's other devices, once and in order. A message counts as consumed when the
@@ -127,8 +134,8 @@ export interface Client extends AsyncDisposable {
    */
   on<Name extends keyof ClientEvents>(name: Name, listener: (event: ClientEvents[Name]) => void): () => void;
   /**
-   * The same to iterate over, from the first `next` on. It ends when `signal` aborts, or by `break`. Whoever falls behind
-   * by 1,000 events loses the oldest.
+   * The same to iterate over, from the first `next` on. It ends when `signal` aborts, or by `break`, and never throws.
+   * Whoever falls behind by 1,000 events loses the oldest.
    *
    * @example
    * ```ts
@@ -139,6 +146,9 @@ export interface Client extends AsyncDisposable {
     name: Name,
     options?: CallOptions,
   ): AsyncIterableIterator<ClientEvents[Name]>;
-  /** Stops everything and closes the store. What is unsent stays in it. Afterwards calls throw `CLOSED`. */
+  /**
+   * Stops everything and closes the store. What is unsent stays in it. Afterwards calls throw `CLOSED`; this one throws
+   * nothing of its own.
+   */
   close(): Promise<void>;
 }

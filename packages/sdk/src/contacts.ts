@@ -38,15 +38,24 @@ export interface Contacts {
    * ```
    */
   add(phone: string, options?: CallOptions): Promise<Contact>;
-  /** As the server has them now; where it cannot be reached, as it had them last (`NETWORK` and the like: never yet). */
+  /**
+   * As the server has them now; where it cannot be reached, as it had them last. Throws `NETWORK` and the like where that
+   * was never.
+   */
   list(options?: CallOptions): Promise<Contact[]>;
-  /** The contact with a phone number, as last heard. Asks nobody; undefined where none is known here. */
+  /**
+   * The contact with a phone number, as last heard. Asks nobody; undefined where none is known here. Throws nothing of
+   * its own.
+   */
   find(phone: string): Promise<Contact | undefined>;
-  /** Nothing passes between the two from then on, in either direction. Throws `BLOCK_SELF`, `BLOCK_LIMIT_REACHED`. */
+  /**
+   * Nothing passes between the two from then on, in either direction. Throws `BLOCK_SELF`, `USER_NOT_FOUND`,
+   * `BLOCK_LIMIT_REACHED`.
+   */
   block(userId: string, options?: CallOptions): Promise<void>;
-  /** Also where there is no block. */
+  /** Also where there is no block. Throws nothing of its own. */
   unblock(userId: string, options?: CallOptions): Promise<void>;
-  /** In the order in which they were blocked. */
+  /** In the order in which they were blocked. Throws nothing of its own. */
   blocked(options?: CallOptions): Promise<Block[]>;
 }
 

@@ -148,7 +148,7 @@ export interface Conversation {
    * ```
    */
   react(message: MessageHandle, emoji: string, options?: SendOptions): Promise<SentMessage>;
-  /** Takes an emoji back. */
+  /** Takes an emoji back. Throws as `react` does. */
   unreact(message: MessageHandle, emoji: string, options?: SendOptions): Promise<SentMessage>;
   /** Replaces the text of one's own message, or a file's caption. Throws `NOT_YOUR_MESSAGE`. */
   edit(message: MessageHandle, text: string, options?: SendOptions): Promise<SentMessage>;
@@ -173,7 +173,10 @@ export interface Conversation {
    * once; throws `NETWORK` when the senders could not be told: call it again.
    */
   markRead(upTo?: Pick<Message, "key" | "seq">, options?: CallOptions): Promise<void>;
-  /** Tells the others that this user types, or has stopped. Tell it again every few seconds while it goes on. */
+  /**
+   * Tells the others that this user types, or has stopped. Tell it again every few seconds while it goes on. Throws
+   * `CONVERSATION_NOT_FOUND`, `USER_NOT_FOUND`.
+   */
   typing(isTyping: boolean, options?: CallOptions): Promise<void>;
   /**
    * A page of the timeline; what is not sent yet comes last in it. Where the store ends, the server is asked for what is
@@ -191,19 +194,22 @@ export interface Conversation {
    * ```
    */
   messages(options?: PageOptions): Promise<MessagePage>;
-  /** One message, by whoever sent it and the sender's own id of it. Asks nobody. */
+  /**
+   * One message, by whoever sent it and the sender's own id of it. Asks nobody. Throws `INVALID_INPUT` without such an
+   * id.
+   */
   find(message: MessageHandle): Promise<Message | undefined>;
   /**
    * Messages that are stored here and have every word of the query, newest first. The last word may be the beginning of
-   * one. Upper case and accents make no difference. Asks nobody.
+   * one. Upper case and accents make no difference. Asks nobody. Throws `INVALID_INPUT` for a `limit` out of bounds.
    */
   search(query: string, options?: PageOptions): Promise<Message[]>;
-  /** As a list shows it; undefined before anything of it is known here. Asks nobody. */
+  /** As a list shows it; undefined before anything of it is known here. Asks nobody. Throws nothing of its own. */
   summary(): Promise<ConversationSummary | undefined>;
   /**
    * Devices some of whose messages here have not come, and how many: late, given up by their sender, or possibly withheld
    * by the server. Messages that cannot be opened, or were deleted by a moderator, are not among them. What comes after
-   * the last message that came nobody can know. Asks nobody.
+   * the last message that came nobody can know. Asks nobody. Throws nothing of its own.
    *
    * @example
    * ```ts

@@ -50,11 +50,12 @@ export interface Conversations {
   get(conversationId: string): Promise<Conversation | undefined>;
   /**
    * Every conversation that this device knows, the last active first. The first time on a device the server is asked for
-   * those from before (`NETWORK`); from then on nobody is.
+   * those from before, and throws `NETWORK` where it cannot be; from then on nobody is.
    */
   list(options?: CallOptions): Promise<ConversationSummary[]>;
   /**
    * As `conversation.search`, in every conversation, newest first. `before`: what comes after that message in the answer.
+   * Throws `INVALID_INPUT` for a `limit` out of bounds.
    *
    * @example
    * ```ts

@@ -29,7 +29,7 @@ export interface OwnDevice extends Omit<Device, "publicKey"> {
  * ```
  */
 export interface Devices {
-  /** Oldest first. */
+  /** Oldest first. Throws nothing of its own. */
   list(options?: CallOptions): Promise<OwnDevice[]>;
   /**
    * The code by which another device lets this one in, to be shown as QR or text. Whoever reads it can let the device

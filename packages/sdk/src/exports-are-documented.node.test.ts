@@ -1,9 +1,10 @@
 /**
- * Every exported name says what it is, and everything that can be called shows how. That the examples compile is for
- * `examples.node.test.ts`.
+ * Every exported name says what it is, everything that can be called shows how, and whatever takes its time says what it
+ * throws. That the examples compile is for `examples.node.test.ts`.
  */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { contract } from "@sotto/schema";
 import { expect, test } from "vitest";
 
 const here = import.meta.dirname;
@@ -116,5 +117,61 @@ test("every method of a client has a comment, and an example, its own or that of
       .filter((method) => method.doc.trim() === "" || !isShown(method.doc + doc, method.name))
       .map((method) => `${name}.${method.name}`);
   });
+  expect(lacking).toEqual([]);
+});
+
+/** "Throws nothing of its own": but what the comment of `Client` says of all calls. */
+const saysWhatItThrows = (doc: string): boolean => /\bthrows\b|\bfails with\b|\bbreaks off with\b/i.test(doc);
+
+test("every method of a client says what it throws, and so does every function that takes its time", () => {
+  const methods = surface.flatMap((name) =>
+    methodsOf(declarationOf(ownExport(name)).rest)
+      .filter((method) => method.name !== "on" && !saysWhatItThrows(method.doc))
+      .map((method) => `${name}.${method.name}`),
+  );
+  const functions = exported.filter((one) => {
+    const { doc, kind, rest } = declarationOf(one);
+    const [signature = ""] = rest.split(/ \{\n/);
+    return kind === "function" && signature.includes("): Promise<") && !saysWhatItThrows(doc);
+  });
+  expect([...methods, ...functions.map(({ entry, name }) => `${entry}: ${name}`)]).toEqual([]);
+});
+
+/** Where methods call the server themselves, and what those are declared in. */
+const callers: Record<string, string[]> = {
+  "client.ts": ["Client"],
+  "contacts.ts": ["Contacts"],
+  "conversation.ts": ["Conversation"],
+  "groups.ts": ["Groups", "Group"],
+  "pin.ts": ["Pin"],
+};
+/** What the types keep from being asked for. */
+const excluded = new Set(["setRole: ROLE_INVALID", "deleteMessage: NOT_A_GROUP_MESSAGE"]);
+
+test("a method names each refusal that the contract has for what it calls", () => {
+  const table: Record<string, Record<string, { errors: readonly string[] }>> = contract;
+  const lacking: string[] = [];
+  let calls = 0;
+  for (const [file, names] of Object.entries(callers)) {
+    const docs = new Map(
+      names.flatMap((name) => {
+        const { doc, rest } = declarationOf(ownExport(name));
+        return methodsOf(rest).map((method) => [method.name, doc + method.doc] as const);
+      }),
+    );
+    let method = "";
+    for (const line of readFileSync(join(here, file), "utf8").split("\n")) {
+      const [, begun = ""] = /^ {2,4}(?:async )?(\w+)(?:: (?:async )?)?\(/.exec(line) ?? [];
+      if (docs.has(begun)) method = begun;
+      const [, area = "", procedure = ""] = /\bserver\.(\w+)\.(\w+)\.(?:query|mutate)\(/.exec(line) ?? [];
+      if (area === "") continue;
+      calls++;
+      for (const code of table[area]?.[procedure]?.errors ?? expect.fail(`${area}.${procedure}`)) {
+        const isNamed = docs.get(method)?.includes(`\`${code}\``) || excluded.has(`${method}: ${code}`);
+        if (!isNamed) lacking.push(`${method}: ${code}`);
+      }
+    }
+  }
+  expect(calls).toBeGreaterThan(20);
   expect(lacking).toEqual([]);
 });

@@ -51,29 +51,40 @@ export interface InviteOptions extends CallOptions {
  */
 export interface Group extends Conversation {
   readonly groupId: ConversationId;
-  /** Name, owner and members, from the store unless they changed since. Throws `NETWORK` where they have to be asked for. */
+  /**
+   * Name, owner and members, from the store unless they changed since. Throws `NETWORK` where they have to be asked
+   * for.
+   */
   info(options?: CallOptions): Promise<GroupInfo>;
-  /** As owner or admin. Throws `GROUP_FULL`, `USER_NOT_FOUND`, `MEMBER_BLOCKED`. */
+  /** As owner or admin. Throws `GROUP_FULL`, `GROUP_ARCHIVED`, `USER_NOT_FOUND`, `MEMBER_BLOCKED`. */
   addMembers(userIds: readonly string[], options?: CallOptions): Promise<void>;
-  /** From then on nothing is sealed for that user. Throws `MEMBER_NOT_FOUND`, `MEMBER_PROTECTED`. */
+  /**
+   * From then on nothing is sealed for that user. Throws `MEMBER_NOT_FOUND`, `MEMBER_PROTECTED`, and
+   * `OWNER_MUST_TRANSFER` for the owner.
+   */
   removeMember(userId: string, options?: CallOptions): Promise<void>;
   /** What was said stays stored here. Throws `OWNER_MUST_TRANSFER`. */
   leave(options?: CallOptions): Promise<void>;
-  /** 1 to 128 characters, as owner. */
+  /** 1 to 128 characters, as owner. Throws what the group's calls may. */
   rename(name: string, options?: CallOptions): Promise<void>;
-  /** As owner. Throws `MEMBER_NOT_FOUND`. */
+  /** As owner, of another member. Throws `MEMBER_NOT_FOUND`, and `OWNER_MUST_TRANSFER` for the owner's own role. */
   setRole(userId: string, role: "admin" | "member", options?: CallOptions): Promise<void>;
   /** As owner, who becomes an admin. Throws `MEMBER_NOT_FOUND`. */
   transferOwnership(newOwnerUserId: string, options?: CallOptions): Promise<void>;
-  /** Nothing can be sent to an archived group; `false` opens it again. As owner. */
+  /** Nothing can be sent to an archived group; `false` opens it again. As owner. Throws what the group's calls may. */
   archive(isArchived?: boolean, options?: CallOptions): Promise<void>;
-  /** Makes an invite, as owner or admin: whoever has its `code` can join. */
+  /**
+   * Makes an invite, as owner or admin: whoever has its `code` can join. Throws `GROUP_ARCHIVED`, `INVITE_LIMIT_REACHED`.
+   */
   invite(options?: InviteOptions): Promise<{ code: string; expiresAt: string | null; maxUses: number }>;
-  /** The invites that have not expired, newest first. */
+  /** The invites that have not expired, newest first, for owner and admins. Throws what the group's calls may. */
   invites(options?: CallOptions): Promise<Invite[]>;
   /** As owner or admin: nobody joins by it any more. Throws `INVITE_NOT_FOUND`. */
   revokeInvite(code: string, options?: CallOptions): Promise<void>;
-  /** Deletes anyone's message, as owner or admin. Throws `MESSAGE_NOT_FOUND` for one that is not known here, or not sent. */
+  /**
+   * Deletes anyone's message, as owner or admin. Throws `MESSAGE_NOT_FOUND` for one that is not known here, or not
+   * sent.
+   */
   deleteMessage(message: MessageHandle, options?: CallOptions): Promise<void>;
 }
 
@@ -90,12 +101,12 @@ export interface Group extends Conversation {
  * ```
  */
 export interface Groups {
-  /** This user's groups, the last active first, at most 1,000. */
+  /** This user's groups, the last active first, at most 1,000. Throws nothing of its own. */
   list(options?: CallOptions): Promise<GroupSummary[]>;
   /** A group by its id. Asks nobody; throws `INVALID_INPUT` when it is no id. */
   get(groupId: string): Group;
   /**
-   * Makes a group with this user as its owner.
+   * Makes a group with this user as its owner. Throws `USER_NOT_FOUND`, `MEMBER_BLOCKED`, `GROUP_FULL`.
    *
    * @example
    * ```ts
@@ -107,12 +118,14 @@ export interface Groups {
     name: string,
     options?: CallOptions & { memberUserIds?: readonly string[] | undefined },
   ): Promise<Group>;
-  /** Where an invite leads. Throws `INVITE_NOT_FOUND`, `INVITE_EXPIRED`, `INVITE_EXHAUSTED`. */
+  /** Where an invite leads. Throws `INVITE_NOT_FOUND`, `INVITE_EXPIRED`. */
   previewInvite(
     code: string,
     options?: CallOptions,
   ): Promise<{ groupId: ConversationId; name: string; remaining: number | null }>;
-  /** Joins by an invite. Throws as `previewInvite` does, and `GROUP_FULL`. */
+  /**
+   * Joins by an invite. Throws `INVITE_NOT_FOUND`, `INVITE_EXPIRED`, `INVITE_EXHAUSTED`, `GROUP_FULL`, `GROUP_ARCHIVED`.
+   */
   acceptInvite(code: string, options?: CallOptions): Promise<Group>;
 }
 

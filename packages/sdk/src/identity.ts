@@ -44,15 +44,21 @@ export interface ContactIdentity {
  * ```
  */
 export interface IdentityApi {
-  /** Whether the user's device list names this device; asks the server the first time. `pending`: `client.devices.link` shows how to change that. */
+  /**
+   * Whether the user's device list names this device; asks the server the first time. `pending`: `client.devices.link`
+   * shows how to change that. Throws nothing of its own.
+   */
   state(options?: CallOptions): Promise<LinkState>;
-  /** Asks the server at once whether this device has been approved. Done by itself at each connection. */
+  /**
+   * Asks the server at once whether this device has been approved. Done by itself at each connection. Throws nothing
+   * of its own.
+   */
   check(options?: CallOptions): Promise<LinkState>;
-  /** Asks the server when the user was never met. */
+  /** Asks the server when the user was never met. Throws nothing of its own. */
   of(userId: string, options?: CallOptions): Promise<ContactIdentity>;
   /**
    * What to compare with the user outside of Sotto; null where one of the two has no identity key. For a user who is
-   * blocked it is of the new key.
+   * blocked it is of the new key. Throws nothing of its own.
    *
    * @example
    * ```ts
@@ -61,7 +67,10 @@ export interface IdentityApi {
    * ```
    */
   safetyNumber(userId: string, options?: CallOptions): Promise<SafetyNumber | null>;
-  /** Whether a QR code that was scanned from the user's screen is that of {@link safetyNumber}; then the user is verified. */
+  /**
+   * Whether a QR code that was scanned from the user's screen is that of {@link safetyNumber}; then the user is verified.
+   * False also for what is no such code. Throws nothing of its own.
+   */
   verifyQr(userId: string, qr: string, options?: CallOptions): Promise<boolean>;
   /**
    * Says that the digits were compared, or takes it back. It ends by itself when the user's identity key changes. Throws
@@ -69,11 +78,15 @@ export interface IdentityApi {
    * anew.
    */
   setVerified(userId: string, isVerified: boolean, options?: CallOptions): Promise<void>;
-  /** `strict`: trusts the new identity key of a user who is blocked. Throws `IDENTITY_CHANGED` as {@link setVerified} does. */
+  /**
+   * `strict`: trusts the new identity key of a user who is blocked. Throws `IDENTITY_CHANGED` as {@link setVerified}
+   * does.
+   */
   confirm(userId: string): Promise<void>;
   /**
    * Makes a new identity key, with this device alone. For when no other device can approve this one, there is no backup,
-   * or a device that could sign was stolen. Everyone who knows the old key is warned.
+   * or a device that could sign was stolen. Everyone who knows the old key is warned. Throws `DEVICE_LIST_CONFLICT` when
+   * other devices keep changing the list at the same time.
    */
   reset(options?: CallOptions): Promise<void>;
 }

@@ -20,11 +20,11 @@ interface ChangeOptions extends CallOptions {
  * ```
  */
 export interface Pin {
-  /** Whether one is set, as the server knows. */
+  /** Whether one is set, as the server knows. Throws nothing of its own. */
   isSet(options?: CallOptions): Promise<boolean>;
   /** Sets or changes it. Throws `PIN_REQUIRED`, `PIN_INVALID`, `OTP_LOCKED` after too many wrong ones. */
   set(pin: string, options?: ChangeOptions): Promise<void>;
-  /** Also where none is set. Throws as `set` does. */
+  /** Also where none is set. Throws `PIN_REQUIRED`, `PIN_INVALID`, `OTP_LOCKED` as `set` does. */
   remove(options?: ChangeOptions): Promise<void>;
 }
 

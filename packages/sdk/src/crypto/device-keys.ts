@@ -72,7 +72,7 @@ async function generateHpkeKeys(createdAtMs: number, extractable: boolean): Prom
   );
 }
 
-/** Makes the keys of a new device. */
+/** Makes the keys of a new device. Throws a `DOMException` where WebCrypto has no Ed25519 or X25519. */
 export async function generateDeviceKeys(input: GenerateDeviceKeysInput): Promise<DeviceKeys> {
   const { userId, deviceId, now, extractable } = input;
   const [dik, hpkeKeys] = await Promise.all([
@@ -85,7 +85,7 @@ export async function generateDeviceKeys(input: GenerateDeviceKeysInput): Promis
 /**
  * Adds new HPKE keys when the newest of a KEM is a week old or missing (keys stored before X-Wing), and drops those
  * replaced 30 days ago. Gives the same object when nothing is due; otherwise store the new one, publish its bundle,
- * and then {@link wipeDroppedKeys}.
+ * and then {@link wipeDroppedKeys}. Throws as {@link generateDeviceKeys} does.
  */
 export async function rotateDeviceKeys(keys: DeviceKeys, now: number): Promise<DeviceKeys> {
   const { dik, hpkeKeys } = keys;

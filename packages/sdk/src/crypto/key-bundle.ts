@@ -65,7 +65,10 @@ export interface VerifyPublicKeyInput {
 
 const toSec = (ms: number) => Math.floor(ms / 1000);
 
-/** The string to publish: a signed `kb1.` bundle of both KEMs' keys, or the bare X25519 key of a basic device. */
+/**
+ * The string to publish: a signed `kb1.` bundle of both KEMs' keys, or the bare X25519 key of a basic device. Throws a
+ * `TypeError` where the device has no X25519 key; what is generated has one.
+ */
 export async function makePublicKey(keys: DeviceKeys, now: number): Promise<string> {
   const { userId, deviceId, dik, hpkeKeys } = keys;
   const newest = hpkeKeys.find(({ kemId }) => kemId === x25519KemId);
