@@ -214,6 +214,7 @@ test("the first one stands also after a restart in which the second one was on i
   {
     await using alice = await TestUser.open({ url: proxy.url, store, isStarted: false });
     await alice.to(bob).send("1");
+    await bob.untilReceived(1);
     await sendRefusedAndStored({ proxy, alice, bob, clientMessageId });
     const second = proxy.holdRequestTo("/trpc/messages.send");
     alice
@@ -230,12 +231,41 @@ test("the first one stands also after a restart in which the second one was on i
   expect(await bob.to(alice).withheld()).toEqual([]);
 });
 
+test("of a message that was refused twice, the first one may be stored yet", async () => {
+  await using server = await startTestServer();
+  await using proxy = await Proxy.open(server.url);
+  await using alice = await TestUser.open({ url: proxy.url });
+  await using bob = await TestUser.open({ url: server.url });
+  await alice.to(bob).send("1");
+  const clientMessageId = crypto.randomUUID();
+  const refuse = async () => {
+    const held = proxy.holdRequestTo("/trpc/messages.send");
+    const sending = alice.to(bob).send("late", { clientMessageId });
+    sending.catch(() => {});
+    await held.arrived;
+    held.refuse(403, "YOU_ARE_BLOCKED");
+    await expect(sending).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
+    return held;
+  };
+  const first = await refuse();
+  await refuse();
+  const failed = await alice.to(bob).find({ senderUserId: alice.userId, clientMessageId });
+  expect(failed).toMatchObject({ state: "failed", kem: "x-wing", conversationId: expect.any(String) });
+  first.deliverLate();
+  await untilPlaced(alice, bob, clientMessageId);
+  await alice.to(bob).send("3");
+  await bob.untilReceived(3);
+  expect(bob.texts).toEqual(["1", "late", "3"]);
+  expect(await bob.to(alice).withheld()).toEqual([]);
+});
+
 test("a number that stays unused, as the first one stands after all, is not missed", async () => {
   await using server = await startTestServer();
   await using proxy = await Proxy.open(server.url);
   await using alice = await TestUser.open({ url: proxy.url, isStarted: false });
   await using bob = await TestUser.open({ url: server.url });
   await alice.to(bob).send("1");
+  await bob.untilReceived(1);
   const clientMessageId = crypto.randomUUID();
   await sendRefusedAndStored({ proxy, alice, bob, clientMessageId });
   await alice.to(bob).send("late", { clientMessageId });

@@ -6,7 +6,14 @@ import type { Session } from "../session.ts";
 import type { OutgoingQueue } from "./outgoing-queue.ts";
 import { findParticipants, forgetParticipants } from "./participants.ts";
 import { sealOutgoing } from "./seal-outgoing.ts";
-import { type Outgoing, type Sealed, type SentMessage, toDelivered, toSentMessage } from "./sent-message.ts";
+import {
+  type Outgoing,
+  type Sealed,
+  type SentMessage,
+  isSealed,
+  toDelivered,
+  toSentMessage,
+} from "./sent-message.ts";
 
 /** Devices may come and go faster than a message is sealed; from the fourth time on it waits a little first. */
 const maxReseals = 20;
@@ -30,6 +37,8 @@ export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> 
     const requireWanted = () => queue.get(clientMessageId);
     await session.files.upload(session, file, { clientMessageId, requireWanted, signal });
   }
+  // It may have been refused for the devices that are remembered.
+  if (message.refusedForm) await forgetParticipants(session, message.destination, message.refusedForm);
   // Otherwise an earlier request may still be under way.
   const isOnlyRequest = message.counter === null;
   for (let reseals = 0; ; reseals++) {
@@ -70,7 +79,7 @@ async function finish(
 
 /** Stores the sealed bytes before the network sees them: a retry sends the same, unless they were refused. */
 async function seal(delivery: Delivery, message: Outgoing): Promise<Outgoing> {
-  if (message.sealed) return message;
+  if (isSealed(message)) return message;
   const { session, clientMessageId, signal } = delivery;
   const participants = await findParticipants(session, message.destination, signal);
   const resealed = await sealOutgoing(session, message, { clientMessageId, signal, participants });

@@ -8,11 +8,12 @@ import { idRecord, messageRecord } from "../timeline/records.ts";
 import type { Turns } from "../turns.ts";
 import { type Destination, type LaneKey, destinationOf, laneKey } from "./destination.ts";
 import type { SealedOutgoing } from "./seal-outgoing.ts";
-import { refusedWrites, storedWrites } from "./sending-numbers.ts";
+import { findForm, numberOf, refusedWrites, storedWrites } from "./sending-numbers.ts";
 import {
   type Outgoing,
   type Sealed,
   type SentMessage,
+  isSealed,
   outgoing,
   toDelivered,
   toSentMessage,
@@ -62,18 +63,19 @@ async function leavingWrites(store: Reader, { clientMessageId, message }: Unplac
 
 /**
  * To be committed when the message's own log entry is: it has a place now. It is delivered then, whether or not the
- * answer to its sending ever came. `form`: which of its forms the entry has, unless its delivery is known.
+ * answer to its sending ever came. `counter`: as the entry's header says.
  */
 export async function placedWrites(
   store: Reader,
   { clientMessageId, message }: Unplaced,
-  { at, form }: { at: Message; form: Sealed | undefined },
+  { at, counter }: { at: Message; counter: number },
 ): Promise<StoreWrite[]> {
   const { id, conversationId, sentAt } = at;
+  const form = findForm(message, counter);
   const delivered = message.delivered ?? (form ? toDelivered(form, { id, conversationId, sentAt }) : null);
   return [
     ...(await leavingWrites(store, { clientMessageId, message })),
-    ...(form ? await storedWrites(store, message, form) : []),
+    ...(await storedWrites(store, message, { conversationId, counter })),
     outgoingRecord.put([clientMessageId], { ...message, ...asDelivered, delivered }),
   ];
 }
@@ -191,7 +193,7 @@ export class OutgoingQueue {
   storeSealed(clientMessageId: string, { sealed, counter, writes }: SealedOutgoing): Promise<Outgoing> {
     return this.#turns.run(async () => {
       const present = await this.get(clientMessageId);
-      if (present.delivered || present.sealed) return present;
+      if (present.delivered || isSealed(present)) return present;
       const message = { ...present, sealed, counter };
       await this.#store.commit([...writes, outgoingRecord.put([clientMessageId], message)]);
       return message;
@@ -245,7 +247,7 @@ export class OutgoingQueue {
         ...(queued.state === "queued"
           ? [queueRecord.remove(...laneKey(message.destination), message.order)]
           : []),
-        ...(stored ? await storedWrites(this.#store, queued, stored) : []),
+        ...(stored ? await storedWrites(this.#store, queued, numberOf(stored)) : []),
         ...((await this.#isErased(message))
           ? await erasingWrites(this.#store, { clientMessageId, message })
           : []),

@@ -37,10 +37,11 @@ export async function readOwn(store: Reader, message: Message, me: Me): Promise<
   if (!outgoing || sealed?.conversationId !== conversationId) return unreadable("not_for_this_device");
   const { kem, recipientCount: recipients } = sealed;
   const opened = { ...outgoing.payload, ...base, clientMessageId, assurance: "signed" as const, kem };
+  const placed = { at: message, counter: header.counter };
   return {
     message: opened,
     known: { recipients, isShown: true },
-    writes: await placedWrites(store, { clientMessageId, message: outgoing }, { at: message, form }),
+    writes: await placedWrites(store, { clientMessageId, message: outgoing }, placed),
   };
 }
 

@@ -29,14 +29,11 @@ export async function sealOutgoing(
   const { account, directory, store } = session;
   const { conversationId, userIds } = participants;
   const devices = await directory.listMany(userIds, { signal });
-  /** Whoever tries again, since other devices have come or one is gone, must not be told of those of before. */
-  const refuse = (error: SottoError): never => {
-    for (const id of userIds) directory.forget(id);
-    throw error;
-  };
   // The sending one gets no wrap.
   if (devices.length > maxRecipients + 1) {
-    refuse(new SottoError("TOO_MANY_DEVICES", { details: { devices: devices.length, max: maxRecipients } }));
+    // Whoever tries again, because one is gone, must not be told of those of before.
+    for (const id of userIds) directory.forget(id);
+    throw new SottoError("TOO_MANY_DEVICES", { details: { devices: devices.length, max: maxRecipients } });
   }
   const numbers = await takeNumbers(store, conversationId, message.counter);
   const { body, wraps, unreachable, kem } = await asSottoError(
@@ -61,23 +58,20 @@ export async function sealOutgoing(
   const others = new Set(userIds.filter((id) => id !== session.me.userId));
   const recipientCount = recipients.filter(({ userId: id }) => others.delete(id)).length;
   const sealed = { conversationId, body, recipients, unreachable, kem, recipientCount };
-  const unreached = findUnreached(session, message, sealed);
-  if (unreached) refuse(unreached);
+  requireReachable(session, message, sealed);
   return { sealed, ...numbers };
 }
 
 /** Somebody must be able to read it; a group may be empty but for its sender. */
-function findUnreached({ me }: Session, { destination }: Outgoing, sealed: Sealed): SottoError | undefined {
+function requireReachable({ me }: Session, { destination }: Outgoing, sealed: Sealed): void {
   const { recipients, unreachable } = sealed;
   const ofOthers = recipients.filter(({ userId }) => userId !== me.userId);
-  if (ofOthers.some(({ wrap }) => wrap !== "")) return undefined;
-  if (destination.kind === "group" && ofOthers.length === 0) return undefined;
+  if (ofOthers.some(({ wrap }) => wrap !== "")) return;
+  if (destination.kind === "group" && ofOthers.length === 0) return;
   const isForPolicy = unreachable.some(
     ({ userId, reason }) => userId !== me.userId && reason === "no_post_quantum_key",
   );
-  return new SottoError(isForPolicy ? "NO_POST_QUANTUM_KEYS" : "NO_USABLE_KEYS", {
-    details: { unreachable },
-  });
+  throw new SottoError(isForPolicy ? "NO_POST_QUANTUM_KEYS" : "NO_USABLE_KEYS", { details: { unreachable } });
 }
 
 async function asSottoError<T>(sealing: Promise<T>): Promise<T> {

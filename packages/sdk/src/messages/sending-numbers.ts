@@ -1,7 +1,7 @@
 /** The numbers (counters) of this device's messages in each conversation. None is ever given twice. */
-import type { SealedHeader } from "@sotto/schema";
 import * as z from "zod/mini";
 import { replayWindowSize } from "../crypto/replay-window.ts";
+import { SottoError } from "../errors.ts";
 import { type Reader, defineRecord } from "../storage/records.ts";
 import type { StoreWrite } from "../storage/store.ts";
 import { parseHeader } from "./open-message.ts";
@@ -9,10 +9,11 @@ import type { Outgoing, Sealed } from "./sent-message.ts";
 
 /** The last number taken in a conversation. */
 const counterRecord = defineRecord("counter", z.number());
-/** Numbers of a conversation that the server has refused, the newest at the end. */
+/**
+ * Numbers of a conversation that the server has refused, the newest at the end. Every message tells those that can be
+ * missed yet: a device may not get the first one that tells.
+ */
 const refusedRecord = defineRecord("refused", z.array(z.number()));
-/** That are told at most, in every message: a device may not get the first one that tells. */
-const maxRefused = 256;
 
 /** What a message is sealed with. */
 export interface SendingNumbers {
@@ -46,28 +47,36 @@ export function refusedWrites(store: Reader, { counter, sealed }: Outgoing): Pro
 /** In which of its forms a message stands in the log, by the counter that the entry's header has. */
 export function findForm({ sealed, refusedForm }: Outgoing, counter: number): Sealed | undefined {
   const forms = [sealed, refusedForm].filter((form) => form !== null);
-  return forms.find(({ body }) => headerOf(body)?.counter === counter) ?? forms[0];
+  return forms.find((form) => numberOf(form).counter === counter) ?? forms[0];
 }
 
-/** The server says that it has stored a message in this form: its number is not refused, another one that it was given meanwhile is. */
+interface Numbered {
+  conversationId: string;
+  counter: number;
+}
+
+/**
+ * The server says that it has stored a message under this number: it is not refused. Another one that the message was
+ * given meanwhile is, where this device knows that it has sent it under both: what the server says of a number alone
+ * excuses no other one.
+ */
 export async function storedWrites(
   store: Reader,
-  { counter }: Outgoing,
-  stored: Sealed,
+  { counter, refusedForm }: Outgoing,
+  stored: Numbered,
 ): Promise<StoreWrite[]> {
-  const header = headerOf(stored.body);
-  if (!header) return [];
-  const isOther = counter !== null && counter !== header.counter;
-  return changeRefused(store, header.conversationId, {
-    add: isOther ? [counter] : [],
-    remove: [header.counter],
+  const isFirst = refusedForm !== null && numberOf(refusedForm).counter === stored.counter;
+  return changeRefused(store, stored.conversationId, {
+    add: isFirst && counter !== null && counter !== stored.counter ? [counter] : [],
+    remove: [stored.counter],
   });
 }
 
 /** What this device has sealed is well formed. */
-function headerOf(body: string): SealedHeader | undefined {
+export function numberOf({ body, conversationId }: Sealed): Numbered {
   const header = parseHeader(body);
-  return typeof header === "object" ? header : undefined;
+  if (typeof header !== "object") throw new SottoError("STORE_DAMAGED");
+  return { conversationId, counter: header.counter };
 }
 
 async function changeRefused(
@@ -78,5 +87,5 @@ async function changeRefused(
   const known = (await refusedRecord.get(store, conversationId)) ?? [];
   if (add.length === 0 && !remove.some((one) => known.includes(one))) return [];
   const refused = [...new Set([...known, ...add])].filter((one) => !remove.includes(one));
-  return [refusedRecord.put([conversationId], refused.slice(-maxRefused))];
+  return [refusedRecord.put([conversationId], refused.slice(-replayWindowSize))];
 }

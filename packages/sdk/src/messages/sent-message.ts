@@ -71,6 +71,11 @@ export const outgoing = z.object({
 export type Outgoing = z.output<typeof outgoing>;
 export type Sealed = z.output<typeof sealed>;
 
+/** It has a form to be sent. What was stored before refused forms were kept may have one that was refused, and no number. */
+export function isSealed({ sealed, counter }: Outgoing): boolean {
+  return sealed !== null && counter !== null;
+}
+
 /** The server's answer with what is worth keeping of what was sent. */
 export function toDelivered(
   { kem, unreachable, recipientCount }: Sealed,

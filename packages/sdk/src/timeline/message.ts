@@ -128,15 +128,16 @@ export function toMessage(
 
 /** A message of one's own that has no place yet. Undefined: it changes another one. */
 export function toUnplacedMessage({ clientMessageId, message }: Unplaced, me: Me): Message | undefined {
-  const { payload, destination, delivered, sealed } = message;
+  const { payload, destination, delivered, sealed, refusedForm } = message;
   if (payload.kind === "edit" || payload.kind === "reaction" || payload.kind === "deletion") return undefined;
   const content: StoredContent = payload;
+  const form = delivered ?? sealed ?? refusedForm;
   const sentAtMs = payload.kind === "unknown" ? 0 : payload.sentAtMs;
   const group = destination.kind === "group" ? destination.conversationId : null;
   return {
     key: clientMessageId,
     id: delivered?.id ?? null,
-    conversationId: delivered?.conversationId ?? sealed?.conversationId ?? group,
+    conversationId: form?.conversationId ?? group,
     peerUserId: destination.kind === "direct" ? destination.peerUserId : null,
     seq: null,
     clientMessageId,
@@ -151,6 +152,6 @@ export function toUnplacedMessage({ clientMessageId, message }: Unplaced, me: Me
     error: message.error,
     receipts: delivered && { recipients: delivered.recipientCount, delivered: 0, read: 0 },
     assurance: "signed",
-    kem: delivered?.kem ?? sealed?.kem ?? null,
+    kem: form?.kem ?? null,
   };
 }
