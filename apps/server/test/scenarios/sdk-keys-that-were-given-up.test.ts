@@ -142,6 +142,34 @@ test("strict: who waits for a confirmation waits on, though the server takes the
   expect(await identity.of(bob.userId)).toMatchObject({ isBlocked: false });
 });
 
+test("strict: who was blocked by the key that a device made by itself is not any more once a backup is restored", async () => {
+  await using server = await startTestServer();
+  const { url } = server;
+  let aheadMs = 0;
+  const now = () => Date.now() + aheadMs;
+  await using bob = await TestUser.open({ url });
+  const restoreOld = await backUp(bob);
+  await using alice = await TestUser.open({ url, now, identityChange: "strict", isStarted: false });
+  const { identity } = alice.client;
+  await identity.setVerified(bob.userId, true);
+  const told: unknown[] = [];
+  alice.client.on("identity", (event) => {
+    if (event.type === "identity_changed") told.push(event);
+  });
+  await bob.client.signOut();
+  await bob.signIn();
+  aheadMs += 61_000;
+  await expect(alice.to(bob).send("to whom?")).rejects.toMatchObject(changed);
+  expect(await identity.of(bob.userId)).toMatchObject({ isBlocked: true, isVerified: false });
+  await restoreOld(bob);
+  await bob.start();
+  aheadMs += 61_000;
+  await alice.to(bob).send("to Bob");
+  await bob.untilReceived(1);
+  expect(await identity.of(bob.userId)).toMatchObject({ isBlocked: false, isVerified: true });
+  expect(told).toMatchObject([{ isBlocked: true }]);
+});
+
 test("a user's other device does not follow a key that the user has given up meanwhile", async () => {
   await using server = await startTestServer();
   const { url, database } = server;

@@ -192,12 +192,12 @@ export class FileTransfers {
     // It may be sent anew already.
     const isLeft = async () => !this.#begun.has(clientMessageId);
     const upload = { uploadId: attachmentId.parse(file.blobId) };
-    await withDeadline({ timeoutMs: takeBackMs, signal }, async (inTime) => {
-      await this.#alone(clientMessageId, inTime, () => this.#forgetUnnamed(clientMessageId, isLeft)).catch(
-        () => {},
-      );
-      await api.call((server, options) => server.uploads.cancel.mutate(upload, options), inTime);
-    }).catch(() => {});
+    await withDeadline({ timeoutMs: takeBackMs }, (inTime) =>
+      this.#alone(clientMessageId, inTime, () => this.#forgetUnnamed(clientMessageId, isLeft)),
+    ).catch(() => {});
+    await withDeadline({ timeoutMs: takeBackMs, signal }, (inTime) =>
+      api.call((server, options) => server.uploads.cancel.mutate(upload, options), inTime),
+    ).catch(() => {});
   }
 
   /** Goes on with what was left: ties files to messages that were sent, forgets files without one. */

@@ -230,7 +230,9 @@ export class Identities {
     await this.pins.update(userId, (pin) => {
       if (!pin?.unconfirmed) return undefined;
       check(pin);
-      return { ...pin, ...pin.unconfirmed, sinceMs: now(), unconfirmed: null };
+      const { unconfirmed, verifiedUik: compared } = pin;
+      const verifiedUik = compared && equalConstantTime(compared, unconfirmed.uik) ? compared : null;
+      return { ...pin, ...unconfirmed, sinceMs: now(), verifiedUik, unconfirmed: null };
     });
   }
 
@@ -253,19 +255,21 @@ export class Identities {
   ): IdentityPin {
     const { now, policy } = this.#options;
     const list = toAccepted(newest);
-    const known = pin?.unconfirmed ?? pin;
-    if (pin && known && (pin.version === list.version || equalConstantTime(known.hash, list.hash)))
+    if (!pin) return { ...list, sinceMs: now(), verifiedUik: null, unconfirmed: null };
+    const { unconfirmed, version } = pin;
+    if (version === list.version || (unconfirmed && equalConstantTime(unconfirmed.hash, list.hash)))
       return pin;
-    const since = lists.filter(({ parts }) => parts.version >= (known?.version ?? 0));
-    const isChanged = known !== undefined && isGivenUp(since, known.uik);
+    const isBack = unconfirmed !== null && isRestored(pin, unconfirmed, lists);
+    const isChanged = isLeft(isBack ? pin : (unconfirmed ?? pin), lists);
     // Whoever waits to be confirmed does not get around that by a list under the key of before.
-    const isBlocked = policy === "strict" && (isChanged || !!pin?.unconfirmed);
-    const verifiedUik = isChanged ? null : (pin?.verifiedUik ?? null);
-    const sinceMs = pin && !isChanged ? pin.sinceMs : now();
+    const isBlocked = policy === "strict" && (isChanged || (unconfirmed !== null && !isBack));
     if (isChanged) this.tellOnce({ type: "identity_changed", userId, isBlocked, version: list.version });
-    return pin && isBlocked
-      ? { ...pin, verifiedUik, unconfirmed: list }
-      : { ...list, sinceMs, verifiedUik, unconfirmed: null };
+    const { verifiedUik: compared } = pin;
+    // A key that was given up is to be compared anew; the accepted one may be back without that.
+    const isVoid = isChanged && (!isBlocked || (compared && equalConstantTime(compared, list.uik)));
+    const verifiedUik = isVoid ? null : compared;
+    if (isBlocked) return { ...pin, verifiedUik, unconfirmed: list };
+    return { ...list, sinceMs: isChanged ? now() : pin.sinceMs, verifiedUik, unconfirmed: null };
   }
 
   /** One's own key is not taken on trust: it was made here, handed over by another device, or restored. */
@@ -312,6 +316,19 @@ const sinceOf = (pinnedVersion: number | undefined): number | undefined => pinne
 /** Nothing is missing above the page. */
 function isUpTo(currentVersion: number, page: readonly { version: number }[]): boolean {
   return (page.at(-1)?.version ?? currentVersion) >= currentVersion;
+}
+
+/** The user has given a list's key up, by what follows on that list. */
+function isLeft({ version, uik }: AcceptedList, lists: readonly SignedList[]): boolean {
+  const since = lists.filter(({ parts }) => parts.version >= version);
+  return isGivenUp(since, uik);
+}
+
+/** A backup has brought the accepted key back. A server that takes the other key's list back has not. */
+function isRestored(pin: IdentityPin, unconfirmed: AcceptedList, lists: readonly SignedList[]): boolean {
+  const isOther = !equalConstantTime(unconfirmed.uik, pin.uik);
+  const isThere = lists.some(({ hash }) => equalConstantTime(hash, unconfirmed.hash));
+  return isOther && isThere && !isLeft(pin, lists);
 }
 
 export function toAccepted({ parts, hash, text }: SignedList): AcceptedList {

@@ -231,7 +231,7 @@ export class OwnIdentity {
 
   async #makeFirst(signal?: AbortSignal): Promise<void> {
     const { store } = this.#options;
-    const key = (await ownKeyRecord.get(store)) ?? (await generateOwnKey());
+    const key = (await ownKeyRecord.get(store)) ?? { ...(await generateOwnKey()), isProvisional: true };
     // In the store before anyone relies on it.
     await store.commit([ownKeyRecord.put([], key)]);
     const uik = await signingPairOf(key);

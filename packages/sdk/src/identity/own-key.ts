@@ -17,7 +17,7 @@ const ownKey = z.object({
   uikPrivate: z.nullable(bytes),
   /** The age identity that histories for this device are encrypted to. */
   transfer: z.nullable(z.string()),
-  /** This device made it by itself, after the user's last one had signed out: the user has not asked for it. */
+  /** This device made it by itself, as no other one was in the user's list: the user has not asked for it. */
   isProvisional: z.optional(z.boolean()),
 });
 
