@@ -1,10 +1,9 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { decodeHex, encodeHex } from "@sotto/schema";
 import { expect, test } from "vitest";
 import { type KnownPayload, decodePayload, encodePayload } from "./payload.ts";
 
-const page = readFileSync(join(import.meta.dirname, "../../../../docs/PROTOCOL.md"), "utf8");
+const page = readFileSync(new URL("../../../../docs/PROTOCOL.md", import.meta.url), "utf8");
 const target = "0198c0de-0000-7000-8000-00000000e001";
 const ref = { senderUserId: "0198c0de-0000-7000-8000-00000000a11c", clientMessageId: target };
 const sentAtMs = Date.UTC(2026, 0, 15, 10);
