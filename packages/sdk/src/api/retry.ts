@@ -1,5 +1,4 @@
-import { type AnySottoError, SottoError } from "../errors.ts";
-import { toSottoError } from "./to-sotto-error.ts";
+import { type AnySottoError, SottoError, abortOf, throwIfAborted } from "../errors.ts";
 
 const baseMs = 250;
 const capMs = 30_000;
@@ -19,11 +18,11 @@ export function backoffMs(attempt: number, random: () => number = secureRandom):
 
 /** Rejects with `ABORTED`, or the signal's own reason, as soon as the signal aborts. */
 export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) throw toSottoError(signal.reason, signal);
+  throwIfAborted(signal);
   await new Promise<void>((resolve, reject) => {
     const onAbort = (): void => {
       clearTimeout(timer);
-      reject(toSottoError(signal.reason, signal));
+      reject(abortOf(signal));
     };
     const timer = setTimeout(() => {
       signal.removeEventListener("abort", onAbort);

@@ -1,9 +1,8 @@
 import { type MessageId, attachmentId } from "@sotto/schema";
 import { withDeadline } from "../api/deadline.ts";
 import { retrying } from "../api/retry.ts";
-import { toSottoError } from "../api/to-sotto-error.ts";
 import type { FilePayload } from "../crypto/file-payload.ts";
-import { type AnySottoError, SottoError, isAuthError, makeError } from "../errors.ts";
+import { type AnySottoError, SottoError, isAuthError, makeError, throwIfAborted } from "../errors.ts";
 import { findOutgoing } from "../messages/outgoing-queue.ts";
 import { loadAge } from "../parts/load-part.ts";
 import type { Session } from "../session.ts";
@@ -109,7 +108,7 @@ export class FileTransfers {
 
   async #encryptAndQueue<T>(sending: Encrypting, queue: (seal: FileSeal) => Promise<T>): Promise<T> {
     const { clientMessageId: id, onProgress, signal } = sending;
-    if (signal.aborted) throw toSottoError(signal.reason, signal);
+    throwIfAborted(signal);
     try {
       // An earlier run may have left one that is longer.
       if (!(await this.#forgetUnnamed(id))) throw new SottoError("CLIENT_MESSAGE_ID_REUSED");

@@ -1,7 +1,6 @@
 import { type MessageId, isErrorCode } from "@sotto/schema";
 import { backoffMs, sleep } from "../api/retry.ts";
-import { toSottoError } from "../api/to-sotto-error.ts";
-import { SottoError, isAuthError } from "../errors.ts";
+import { SottoError, isAuthError, throwIfAborted } from "../errors.ts";
 import type { Session } from "../session.ts";
 import type { OutgoingQueue } from "./outgoing-queue.ts";
 import { findParticipants, forgetParticipants } from "./participants.ts";
@@ -29,7 +28,7 @@ interface Delivery {
 /** One try at a queued message: seals it unless that was done, sends it, and stores the answer. */
 export async function deliverOutgoing(delivery: Delivery): Promise<SentMessage> {
   const { session, queue, clientMessageId, signal } = delivery;
-  if (signal.aborted) throw toSottoError(signal.reason, signal);
+  throwIfAborted(signal);
   let message = await queue.get(clientMessageId);
   const file = message.payload.kind === "file" ? message.payload : undefined;
   if (message.delivered) return finish(delivery, message);

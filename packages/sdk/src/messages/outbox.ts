@@ -1,11 +1,11 @@
 import { v7 as uuidv7 } from "uuid";
 import { retrying } from "../api/retry.ts";
-import { toSottoError } from "../api/to-sotto-error.ts";
 import { EnvelopeError } from "../crypto/errors.ts";
 import { type Payload, encodePayload } from "../crypto/payload.ts";
 import {
   type AnySottoError,
   SottoError,
+  abortOf,
   invalidInput,
   isAuthError,
   isStoreError,
@@ -239,7 +239,7 @@ export class Outbox {
     if (!signal) return waiter.promise;
     const aborted = Promise.withResolvers<never>();
     const onAbort = (): void => {
-      const reject = (): void => aborted.reject(toSottoError(signal.reason, signal));
+      const reject = (): void => aborted.reject(abortOf(signal));
       // Sent from here, the try ends by itself; another tab is told. What waits for its turn is not to be sent later.
       const isOver = this.#isActive && (this.#tries.has(clientMessageId) || waiter.signal !== signal);
       if (isOver) reject();

@@ -8,7 +8,7 @@ import { idRecord, messageRecord } from "../timeline/records.ts";
 import type { Turns } from "../turns.ts";
 import { type Destination, type LaneKey, destinationOf, laneKey } from "./destination.ts";
 import type { SealedOutgoing } from "./seal-outgoing.ts";
-import { findForm, numberOf, refusedWrites, storedWrites } from "./sending-numbers.ts";
+import { numberOf, refusedWrites, storedWrites } from "./sending-numbers.ts";
 import {
   type Outgoing,
   type Sealed,
@@ -63,15 +63,15 @@ async function leavingWrites(store: Reader, { clientMessageId, message }: Unplac
 
 /**
  * To be committed when the message's own log entry is: it has a place now. It is delivered then, whether or not the
- * answer to its sending ever came. `counter`: as the entry's header says.
+ * answer to its sending ever came. `counter`: as the entry's header says; `form`: the one that has it, unless its delivery
+ * is known.
  */
 export async function placedWrites(
   store: Reader,
   { clientMessageId, message }: Unplaced,
-  { at, counter }: { at: Message; counter: number },
+  { at, counter, form }: { at: Message; counter: number; form: Sealed | undefined },
 ): Promise<StoreWrite[]> {
   const { id, conversationId, sentAt } = at;
-  const form = findForm(message, counter);
   const delivered = message.delivered ?? (form ? toDelivered(form, { id, conversationId, sentAt }) : null);
   return [
     ...(await leavingWrites(store, { clientMessageId, message })),

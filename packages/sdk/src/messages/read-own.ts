@@ -37,7 +37,7 @@ export async function readOwn(store: Reader, message: Message, me: Me): Promise<
   if (!outgoing || sealed?.conversationId !== conversationId) return unreadable("not_for_this_device");
   const { kem, recipientCount: recipients } = sealed;
   const opened = { ...outgoing.payload, ...base, clientMessageId, assurance: "signed" as const, kem };
-  const placed = { at: message, counter: header.counter };
+  const placed = { at: message, counter: header.counter, form };
   return {
     message: opened,
     known: { recipients, isShown: true },

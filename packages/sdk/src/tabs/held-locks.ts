@@ -1,5 +1,4 @@
-import { toSottoError } from "../api/to-sotto-error.ts";
-import { SottoError } from "../errors.ts";
+import { SottoError, abortOf } from "../errors.ts";
 
 /** How long a tab waits before it asks whether the one that holds a lock lives, and how long for the answer. */
 export interface Patience {
@@ -46,7 +45,7 @@ export class HeldLocks {
         return running;
       });
     } catch (error) {
-      if (!state.running) throw signal?.aborted ? toSottoError(signal.reason, signal) : error;
+      if (!state.running) throw signal?.aborted ? abortOf(signal) : error;
       if (!state.isOver) {
         lose(lost);
         this.#options.onLost();
