@@ -1,20 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { SottoError } from "../errors.ts";
 import { testStore } from "./conformance.ts";
+import { canary, catchError, folder, newPath, readFiles, withDatabase } from "./file-store-fixtures.ts";
 import { changeFileSecret, fileStore } from "./file-store.ts";
 import { encodeValue } from "./value-codec.ts";
-
-const folder = mkdtempSync(join(tmpdir(), "sotto-store-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-let made = 0;
-const canary = "canary-of-the-file-store";
-const newPath = () => join(folder, `${made++}.sotto`);
 
 const key = new Uint8Array(32).fill(7);
 testStore("file store", () => fileStore(newPath(), { key }));
@@ -165,57 +159,6 @@ test("a process killed while it changes passphrases leaves one that opens everyt
   }
 }, 60_000);
 
-/** What a full disk says of a file that is written anew as a whole. */
-async function withoutRoomToCompact<T>(run: () => Promise<T>): Promise<T> {
-  const exec = Object.getOwnPropertyDescriptor(DatabaseSync.prototype, "exec")?.value as (
-    sql: string,
-  ) => void;
-  const spy = vi.spyOn(DatabaseSync.prototype, "exec").mockImplementation(function (this: DatabaseSync, sql) {
-    if (/vacuum|checkpoint/u.test(sql)) throw new Error("database or disk is full");
-    exec.call(this, sql);
-  });
-  try {
-    return await run();
-  } finally {
-    spy.mockRestore();
-  }
-}
-
-test("where there is no room to compact the file, the secret is changed all the same", async () => {
-  const path = newPath();
-  const store = await fileStore(path, old);
-  await store.commit([{ key: "a", value: canary }]);
-  await store.close();
-  await withoutRoomToCompact(() => changeFileSecret(path, old, fresh));
-  expect(await catchError(() => fileStore(path, old))).toMatchObject({ code: "WRONG_PASSPHRASE" });
-  const again = await fileStore(path, fresh);
-  expect(await again.get("a")).toBe(canary);
-  await again.close();
-}, 60_000);
-
-test("a file that could not be compacted is, once it is opened where there is room", async () => {
-  const path = newPath();
-  // Deleted without being overwritten, as an earlier version did.
-  withDatabase(path, (database) => {
-    database.exec("create table items (key text primary key, value blob not null) without rowid");
-    const insert = database.prepare("insert into items (key, value) values (?, ?)");
-    for (let at = 0; at < 500; at++) insert.run(`n/${at}`, encodeValue(`${canary} ${at}`));
-    database.exec("delete from items where key > 'n/1'");
-  });
-  await withoutRoomToCompact(async () => {
-    for (let opened = 0; opened < 2; opened++) {
-      const store = await fileStore(path, { key });
-      expect(await store.get("n/0")).toBe(`${canary} 0`);
-      await store.close();
-    }
-  });
-  expect(readFiles(path)).toContain(canary);
-  const store = await fileStore(path, { key });
-  expect(readFiles(path)).not.toContain(canary);
-  expect(await store.get("n/0")).toBe(`${canary} 0`);
-  await store.close();
-});
-
 /** False where the secret is not the file's. */
 async function opensWhole(
   path: string,
@@ -232,15 +175,6 @@ async function opensWhole(
   if (answer instanceof SottoError && answer.code === "WRONG_PASSPHRASE") return false;
   if (typeof answer !== "boolean") throw answer;
   return answer;
-}
-
-function withDatabase<T>(path: string, run: (database: DatabaseSync) => T): T {
-  const database = new DatabaseSync(path);
-  try {
-    return run(database);
-  } finally {
-    database.close();
-  }
 }
 
 /** The header and every value, as they are stored. */
@@ -309,14 +243,6 @@ test("a file of the first version, which had no header, is opened", async () => 
   await store.close();
   expect(readFiles(path)).not.toContain(canary);
 });
-
-/** The database with what SQLite has put beside it. */
-function readFiles(path: string): string {
-  return [path, `${path}-wal`]
-    .filter((file) => existsSync(file))
-    .map((file) => readFileSync(file, "latin1"))
-    .join("");
-}
 
 const module = JSON.stringify(new URL("file-store.ts", import.meta.url).href);
 
@@ -403,11 +329,3 @@ test("a signal that aborts ends the opening, and a change of the secret, which t
   expect(await again.get("a")).toBe(1);
   await again.close();
 }, 60_000);
-
-async function catchError(run: () => Promise<unknown>): Promise<unknown> {
-  try {
-    return await run();
-  } catch (error) {
-    return error;
-  }
-}
