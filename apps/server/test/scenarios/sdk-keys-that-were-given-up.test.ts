@@ -2,13 +2,14 @@
 import { type Store, memoryStore } from "@sotto/sdk";
 import { expect, test } from "vitest";
 import { ListTable, makeUp, stealKey } from "../list-table.ts";
+import { backUp, streamOf } from "../sdk-backups.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
-async function backUp({ client: { backup } }: TestUser) {
-  const recoveryKey = await backup.generateRecoveryKey();
-  const file = await new Response(await backup.export(recoveryKey)).blob();
-  return ({ client }: TestUser) => client.backup.restore(file.stream(), recoveryKey);
+/** Gives what restores a backup of now on a device. */
+async function keepBackup(user: TestUser) {
+  const { recoveryKey, file } = await backUp(user.client);
+  return ({ client }: TestUser) => client.backup.restore(streamOf(file), recoveryKey);
 }
 
 /** A list by the key that was stolen follows whatever is there. */
@@ -26,7 +27,7 @@ test("an old backup does not bring back a key after a reset, on whichever device
   const { url, database } = server;
   await using stolen = await TestUser.open({ url });
   await using phone = await TestUser.open({ url, phone: stolen.phone });
-  const restoreOld = await backUp(phone);
+  const restoreOld = await keepBackup(phone);
   await stolen.client.stop();
   await phone.client.identity.reset();
   await using tablet = await TestUser.open({ url, phone: stolen.phone, isApproved: false });
@@ -46,7 +47,7 @@ test("who comes back after signing out everywhere may restore, until another dev
   await using server = await startTestServer();
   const { url } = server;
   await using bob = await TestUser.open({ url });
-  const restoreOld = await backUp(bob);
+  const restoreOld = await keepBackup(bob);
   await bob.client.signOut();
   await bob.signIn();
   await using laptop = await TestUser.open({ url, phone: bob.phone });
@@ -148,7 +149,7 @@ test("strict: who was blocked by the key that a device made by itself is not any
   let aheadMs = 0;
   const now = () => Date.now() + aheadMs;
   await using bob = await TestUser.open({ url });
-  const restoreOld = await backUp(bob);
+  const restoreOld = await keepBackup(bob);
   await using alice = await TestUser.open({ url, now, identityChange: "strict", isStarted: false });
   const { identity } = alice.client;
   await identity.setVerified(bob.userId, true);
@@ -176,7 +177,7 @@ test("a user's other device does not follow a key that the user has given up mea
   const store = memoryStore();
   await using stolen = await TestUser.open({ url, store });
   await using tablet = await TestUser.open({ url, phone: stolen.phone });
-  const restoreOld = await backUp(tablet);
+  const restoreOld = await keepBackup(tablet);
   await tablet.client.stop();
   await stolen.client.stop();
   await using phone = await TestUser.open({ url, phone: stolen.phone, isApproved: false });

@@ -1,6 +1,7 @@
 import type { SequenceEvent } from "@sotto/sdk";
 import { expect, test } from "vitest";
 import { Proxy } from "../proxy.ts";
+import { refuseSend } from "../refuse-send.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { runSql } from "../sql.ts";
 import { type TestServer, startTestServer } from "../test-server.ts";
@@ -206,12 +207,7 @@ test("a server that refuses a message and delivers it all the same cannot withho
   await using alice = await TestUser.open({ url: proxy.url, isStarted: false });
   await using bob = await TestUser.open({ url: server.url });
   await alice.to(bob).send("1");
-  const held = proxy.holdRequestTo("/trpc/messages.send");
-  const refused = alice.to(bob).send("refused");
-  refused.catch(() => {});
-  await held.arrived;
-  held.refuse(403, "YOU_ARE_BLOCKED");
-  await expect(refused).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
+  const held = await refuseSend(proxy, () => alice.to(bob).send("refused"));
   held.deliverLate();
   await bob.untilReceived(2);
   await bob.client.stop();
@@ -235,12 +231,7 @@ test("a message that the server refuses, delivers all the same, and takes once m
   /** Sealed twice under one id, and stored in both forms. */
   const deliverTwice = async (send: (clientMessageId: string) => Promise<unknown>) => {
     const clientMessageId = crypto.randomUUID();
-    const held = proxy.holdRequestTo("/trpc/messages.send");
-    const refused = send(clientMessageId);
-    refused.catch(() => {});
-    await held.arrived;
-    held.refuse(403, "YOU_ARE_BLOCKED");
-    await expect(refused).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
+    const held = await refuseSend(proxy, () => send(clientMessageId));
     const before = bob.received.length;
     held.deliverLate();
     await bob.untilReceived(before + 1);

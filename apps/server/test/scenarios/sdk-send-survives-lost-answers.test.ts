@@ -1,6 +1,7 @@
 import { memoryStore, SottoError } from "@sotto/sdk";
 import { expect, test } from "vitest";
 import { Proxy } from "../proxy.ts";
+import { refuseSend } from "../refuse-send.ts";
 import { TestUser } from "../sdk-fixtures.ts";
 import { startTestServer } from "../test-server.ts";
 
@@ -18,12 +19,7 @@ async function sendRefusedAndStored(given: {
   clientMessageId: string;
 }): Promise<void> {
   const { proxy, alice, bob, clientMessageId } = given;
-  const held = proxy.holdRequestTo("/trpc/messages.send");
-  const sending = alice.to(bob).send("late", { clientMessageId });
-  sending.catch(() => {});
-  await held.arrived;
-  held.refuse(403, "YOU_ARE_BLOCKED");
-  await expect(sending).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
+  const held = await refuseSend(proxy, () => alice.to(bob).send("late", { clientMessageId }));
   const before = bob.received.length;
   held.deliverLate();
   await bob.untilReceived(before + 1);
@@ -187,13 +183,8 @@ test("a duplicate that comes after the next message takes nothing from that one"
   await using alice = await TestUser.open({ url: proxy.url });
   await using bob = await TestUser.open({ url: server.url });
   await alice.to(bob).send("1");
-  const held = proxy.holdRequestTo("/trpc/messages.send");
   const clientMessageId = crypto.randomUUID();
-  const sending = alice.to(bob).send("late", { clientMessageId });
-  sending.catch(() => {});
-  await held.arrived;
-  held.refuse(403, "YOU_ARE_BLOCKED");
-  await expect(sending).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
+  const held = await refuseSend(proxy, () => alice.to(bob).send("late", { clientMessageId }));
   await bob.client.stop();
   await alice.to(bob).send("2");
   held.deliverLate();
@@ -238,17 +229,9 @@ test("of a message that was refused twice, the first one may be stored yet", asy
   await using bob = await TestUser.open({ url: server.url });
   await alice.to(bob).send("1");
   const clientMessageId = crypto.randomUUID();
-  const refuse = async () => {
-    const held = proxy.holdRequestTo("/trpc/messages.send");
-    const sending = alice.to(bob).send("late", { clientMessageId });
-    sending.catch(() => {});
-    await held.arrived;
-    held.refuse(403, "YOU_ARE_BLOCKED");
-    await expect(sending).rejects.toMatchObject({ code: "YOU_ARE_BLOCKED" });
-    return held;
-  };
-  const first = await refuse();
-  await refuse();
+  const send = () => alice.to(bob).send("late", { clientMessageId });
+  const first = await refuseSend(proxy, send);
+  await refuseSend(proxy, send);
   const failed = await alice.to(bob).find({ senderUserId: alice.userId, clientMessageId });
   expect(failed).toMatchObject({ state: "failed", kem: "x-wing", conversationId: expect.any(String) });
   first.deliverLate();
